@@ -1,0 +1,5 @@
+"""`python -m modbench`: the `modbench` command."""
+
+from modbench.cli import main
+
+main()

@@ -1,0 +1,24 @@
+"""The `modbench` command: one file per subcommand, each thin."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line. Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input, 3 cannot tell."""
+    from modbench.cli.app import app
+    from modbench.errors import ModbenchError
+
+    try:
+        app()
+    except ModbenchError as error:
+        sys.stderr.write(f"modbench: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nmodbench: stopped; the same command goes on from here\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""`modbench compare`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modbench.cli.app import (
+    Format,
+    Limit,
+    Methods,
+    ModelName,
+    ModelNote,
+    Runs,
+    Seeds,
+    SuiteName,
+    TaskNames,
+    TrainFile,
+    Yes,
+    app,
+)
+
+
+@app.command(
+    epilog="Examples: modbench compare lora_all mod_k   |   "
+    "modbench compare base mod_k@4 --suite smollm2-math --model DIR --yes   |   "
+    "modbench compare lora_all mod_k --seeds 0,1,2 --format markdown"
+)
+def compare(
+    methods: Methods,
+    suite: SuiteName = "demo",
+    model: ModelName = None,
+    model_note: ModelNote = None,
+    tasks: TaskNames = None,
+    train: TrainFile = None,
+    limit: Limit = None,
+    seeds: Seeds = None,
+    runs: Runs = Path("runs"),
+    no_run: Annotated[bool, typer.Option("--no-run", help="Missing runs are an error.")] = False,
+    yes: Yes = False,
+    format: Format = "table",
+) -> None:
+    """Compare methods: run what is missing, then print accuracies, costs, gates and solved-set overlaps."""
+    from modbench.cli.grid import do_missing, prepare
+    from modbench.compare import compare as compare_runs
+    from modbench.errors import ModbenchError
+    from modbench.report.formats import check_format
+    from modbench.report.tables import render
+
+    check_format(format)
+    benchmark, plan = prepare(methods, suite, model, model_note, tasks, train, limit, seeds, runs)
+    missing = [run for run in plan if benchmark.find(run) is None]
+    if missing and no_run:
+        names = ", ".join(f"{run.method.name} seed {run.seed}" for run in missing)
+        raise ModbenchError(f"not run yet: {names}; leave --no-run out to run them")
+    do_missing(benchmark, plan, missing, yes)
+    print(render(compare_runs(benchmark.finished(plan)), format))

@@ -1,0 +1,45 @@
+"""`modbench leaderboard`: finished runs as one JSON file per suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modbench.cli.app import Format, Limit, Methods, ModelName, ModelNote, Runs, Seeds, SuiteName, TaskNames, TrainFile, app
+
+
+@app.command(
+    epilog="Example: modbench leaderboard base mod_k --suite smollm2-math --model DIR "
+    "--write leaderboards/smollm2-math.json"
+)
+def leaderboard(
+    methods: Methods,
+    suite: SuiteName = "demo",
+    model: ModelName = None,
+    model_note: ModelNote = None,
+    tasks: TaskNames = None,
+    train: TrainFile = None,
+    limit: Limit = None,
+    seeds: Seeds = None,
+    runs: Runs = Path("runs"),
+    write: Annotated[Path | None, typer.Option("--write", help="Merge the rows into this leaderboard file.")] = None,
+    format: Format = "table",
+) -> None:
+    """Print the finished runs of these methods as a leaderboard, and merge them into a file; runs nothing."""
+    from modbench.cli.grid import prepare, say
+    from modbench.leaderboard import from_records, write_leaderboard
+    from modbench.report.formats import check_format, render_rows
+    from modbench.report.tables import leaderboard_rows
+
+    check_format(format)
+    benchmark, plan = prepare(methods, suite, model, model_note, tasks, train, limit, seeds, runs)
+    for run in plan:
+        if benchmark.find(run) is None:
+            say(f"left out, not finished: {run.method.name} seed {run.seed}")
+    board = from_records([record for _, record in benchmark.finished(plan)])
+    if write is not None:
+        write_leaderboard(write, board)
+    headers, rows = leaderboard_rows(board)
+    print(render_rows(headers, rows, format))

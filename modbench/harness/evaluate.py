@@ -1,0 +1,87 @@
+"""Evaluation of one task through lm-evaluation-harness, as samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from modbench import resources
+from modbench.errors import ModbenchError
+from modbench.harness.task_files import task_files
+from modbench.harness.tasks import INVALID
+from modbench.records import Sample, TaskResult
+from modbench.records.schema import PRIMARY_METRIC
+
+
+def open_model(model: Path, adapter: Path | None, dtype: str, batch_size: int) -> Any:
+    """The `mod-hf` model of a base folder and an adapter folder."""
+    from modbench.harness.mod_hf import ModHF
+
+    peft = str(adapter) if adapter else None
+    return ModHF(pretrained=str(model), peft=peft, dtype=dtype, batch_size=batch_size)
+
+
+def token_count(lm: Any, samples: list[Sample]) -> int:
+    """Tokens of the responses in `samples`."""
+    return sum(len(lm.tok_encode(sample.response, add_special_tokens=False)) for sample in samples)
+
+
+def evaluate_task(lm: Any, task: str, limit: int | None, cache: Path) -> list[Sample]:
+    """The samples of `task` (its first `limit` problems, or all) as answered by `lm`, in the order of the documents.
+
+    Answers are kept in the request cache `cache` as each batch finishes, so that a cut evaluation goes on from there.
+    Raises ModbenchError for a task that the harness does not know or cannot load.
+    """
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    ours = task in task_files()
+    manager = TaskManager(include_path=str(resources.folder("tasks")), include_defaults=not ours)
+    if task not in manager.all_tasks:
+        raise ModbenchError(f"lm-evaluation-harness knows no task {task!r}: see `lm_eval ls tasks`")
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    results = simple_evaluate(
+        model=lm, tasks=[task], task_manager=manager, limit=limit, bootstrap_iters=0, use_cache=str(cache), log_samples=True
+    )
+    if results is None or task not in results["samples"]:
+        raise ModbenchError(f"{task!r} is not a single task: name the tasks of a group one by one")
+    rows = results["samples"][task]
+    first_filter = rows[0]["filter"]
+    return [_sample(row) for row in sorted(rows, key=lambda row: row["doc_id"]) if row["filter"] == first_filter]
+
+
+def task_result(samples: list[Sample]) -> TaskResult:
+    """The verdicts of `samples`, counted."""
+    correct = sum(sample.correct for sample in samples)
+    return TaskResult.from_counts(len(samples), correct, sum(sample.answer is None for sample in samples))
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    values = {name: float(row[name]) for name in row["metrics"] if isinstance(row[name], (int, float))}
+    primary = PRIMARY_METRIC if PRIMARY_METRIC in values else next(iter(values))
+    response, answer = _answer(row)
+    return Sample(
+        doc_id=row["doc_id"],
+        doc_hash=row["doc_hash"],
+        response=response,
+        answer=answer,
+        gold=str(_gold(row)),
+        metrics=values | {PRIMARY_METRIC: values[primary]},
+    )
+
+
+def _answer(row: dict[str, Any]) -> tuple[str, str | None]:
+    """The response and the answer extracted from it; for log-likelihoods the likeliest choice is both."""
+    filtered = row["filtered_resps"]
+    if isinstance(filtered[0], (list, tuple)):
+        best = max(range(len(filtered)), key=lambda i: filtered[i][0])
+        choice = str(row["arguments"][best][1]).strip()
+        return choice, choice
+    answer = filtered[0] if isinstance(filtered[0], str) else filtered[0][0]
+    return row["resps"][0][0], None if answer == INVALID else str(answer)
+
+
+def _gold(row: dict[str, Any]) -> Any:
+    if isinstance(row["target"], int) and isinstance(row["filtered_resps"][0], (list, tuple)):
+        return str(row["arguments"][row["target"]][1]).strip()
+    return row["target"]

@@ -1,0 +1,71 @@
+"""The `mod-hf` model type of lm-evaluation-harness: a Hugging Face causal LM with a modbench or PEFT adapter.
+
+`lm_eval --model mod-hf --model_args pretrained=MODEL,peft=ADAPTER --tasks gsm8k`. Without arguments it is the
+embedded model with its shipped `mod_k` adapter. All arguments of the harness's own `hf` keep working.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lm_eval.models.huggingface import HFLM
+
+from modbench import resources
+from modbench.checkpoints import DEMO
+from modbench.ensemble import MoDModel, storage
+from modbench.ensemble.config import MoDConfig
+from modbench.errors import ModbenchError
+
+
+class ModHF(HFLM):
+    """`hf` with an adapter that may carry an ensemble.
+
+    `pretrained`: a folder, a hub id or `demo`; by default the base that the adapter names. `peft` (or `adapter`): a
+    folder or hub id that modbench or PEFT wrote. With neither, the embedded model and its adapter.
+    """
+
+    mod: MoDModel | None = None
+
+    def __init__(
+        self, pretrained: Any = None, peft: str | None = None, adapter: str | None = None, **kwargs: Any
+    ) -> None:
+        if peft and adapter and peft != adapter:
+            raise ModbenchError(f"peft={peft} and adapter={adapter} name two adapters: give one")
+        peft = peft or adapter
+        if pretrained is None:
+            if peft is None:
+                pretrained, peft = DEMO, str(resources.folder("demo-adapter"))
+            else:
+                pretrained = _base_of(peft)
+        self._adapter = peft
+        super().__init__(pretrained=str(resources.folder("demo")) if pretrained == DEMO else pretrained, **kwargs)
+
+    def _create_model(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["peft"] = None  # ours is attached below, whoever wrote it
+        super()._create_model(*args, **kwargs)
+        if self._adapter is None:
+            return
+        folder = storage.resolve(self._adapter)
+        if storage.has_mixture(folder):
+            self.mod = MoDModel.from_pretrained(self._model, folder)
+            self._model = self.mod.model
+        else:
+            self._model = storage.attach_peft(self._model, folder)
+
+    def get_model_info(self) -> dict[str, Any]:
+        """The harness's facts about the model, with the adapter and its ensemble."""
+        info = super().get_model_info()
+        return info | {"peft": self._adapter, "mod_config": self.mod.mod_config.to_dict() if self.mod else None}
+
+
+def _base_of(adapter: str) -> str:
+    folder = storage.resolve(adapter)
+    if storage.has_mixture(folder):
+        name = MoDConfig.load(folder).base_model_name_or_path
+    else:
+        from peft import PeftConfig
+
+        name = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    if not name:
+        raise ModbenchError(f"the adapter at {adapter} does not say which base it is for: add pretrained=MODEL")
+    return str(name)

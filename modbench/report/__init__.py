@@ -1,0 +1,1 @@
+"""Results as text: tables in the formats that people and programs read."""

@@ -1,0 +1,191 @@
+"""Suite x methods x seeds to records: does what is missing, goes on where it was cut, overwrites nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from modbench.checkpoints import resolve_model, weights_sha256
+from modbench.harness.task_files import check_task, task_data, task_identity
+from modbench.methods import Method
+from modbench.records import (
+    Evaluation,
+    ModelInfo,
+    Record,
+    find_run,
+    identity_digest,
+    lock_run,
+    read_samples,
+    run_folder,
+    utc_now,
+    write_record,
+    write_samples,
+)
+from modbench.records.schema import TaskResult
+from modbench.suites import Suite
+from modbench.training.sources import TrainingSet, training_set
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell of the grid, with the identity that decides whether a finished run may be reused."""
+
+    method: Method
+    seed: int
+    identity: dict[str, Any]
+
+
+class Benchmark:
+    """A suite on a base model, with its runs under the folder `runs`.
+
+    Raises ModbenchError if the model or the data cannot be had. Nothing is written before `run`.
+    """
+
+    def __init__(self, suite: Suite, runs: Path, model_note: str | None = None) -> None:
+        self.suite, self.runs = suite, runs
+        for task in suite.tasks:
+            check_task(task)
+        self.model_folder = resolve_model(suite.model, suite.revision)
+        self.model = ModelInfo(
+            name=_model_name(suite.model),
+            revision=suite.revision,
+            sha256=weights_sha256(self.model_folder),
+            note=model_note,
+        )
+        self.tasks = {task: task_identity(task) for task in suite.tasks}
+
+    @cached_property
+    def training_set(self) -> TrainingSet:
+        return training_set(self.suite.training)
+
+    def plan(self, methods: Sequence[Method], seeds: Sequence[int]) -> list[Run]:
+        """Every run of the grid, in order: method by method, seed by seed."""
+        return [Run(method, seed, self._identity(method, seed)) for method in methods for seed in seeds]
+
+    def find(self, run: Run) -> Record | None:
+        """The record of a finished run of equal identity, if there is one."""
+        return find_run(self.runs, self.suite.name, run.method.name, run.seed, run.identity)
+
+    def folder(self, run: Run) -> Path:
+        """The folder of `run`, claimed for its identity."""
+        return run_folder(self.runs, self.suite.name, run.method.name, run.seed, run.identity)
+
+    def finished(self, plan: Sequence[Run]) -> list[tuple[Path, Record]]:
+        """Folder and record of every finished run of `plan`, in its order."""
+        return [(self.folder(run), record) for run in plan if (record := self.find(run))]
+
+    def run(self, run: Run, say: Say) -> Record:
+        """Trains and evaluates what is missing of `run` and returns its record; `say` tells what is going on."""
+        folder = self.folder(run)
+        with lock_run(folder):
+            return self.find(run) or self._run(run, folder, say)
+
+    def _identity(self, method: Method, seed: int) -> dict[str, Any]:
+        suite = self.suite
+        identity: dict[str, Any] = {
+            "model": self.model.sha256,
+            "dtype": suite.dtype,
+            "method": {"lora": method.lora, "ensemble": method.ensemble, "k": method.k},
+            "seed": seed,
+            "tasks": {task: self.tasks[task] | {"limit": limit} for task, limit in suite.tasks.items()},
+            "eval_batch_size": suite.eval_batch_size,
+        }
+        if method.tuned:
+            identity["training"] = self.training_set.data
+            identity["prompt"] = suite.prompt
+            identity["recipe"] = suite.recipe.model_dump()
+            identity["ensemble"] = method.mod_config().to_dict()
+        return identity
+
+    def _run(self, run: Run, folder: Path, say: Say) -> Record:
+        from modbench.environment import environment
+        from modbench.training.train import ADAPTER, Job, Trained, train
+
+        job = Job(self.suite, run.method, run.seed, self.model_folder, self.model.name, folder)
+        trained = train(job, self.training_set.examples) if run.method.tuned else Trained.untuned()
+        adapter = folder / ADAPTER if run.method.tuned else None
+        tasks, evaluation = self._evaluate(run, folder, adapter, say)
+        data = {name: digest for task in self.suite.tasks for name, digest in task_data(task).items()}
+        record = Record(
+            suite=self.suite.name,
+            method=run.method.name,
+            seed=run.seed,
+            identity=run.identity,
+            identity_digest=identity_digest(run.identity),
+            model=self.model,
+            data=data | (self.training_set.data if run.method.tuned else {}),
+            data_report=self.training_set.report if run.method.tuned else None,
+            prompt=self.suite.prompt,
+            recipe=self.suite.recipe.model_dump(),
+            environment=environment(),
+            parameters=trained.parameters,
+            late_layers=trained.late_layers,
+            gates=trained.gates,
+            training=trained.training,
+            evaluation=evaluation,
+            tasks=tasks,
+            created=utc_now(),
+        )
+        write_record(folder, record)
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+        return record
+
+    def _evaluate(
+        self, run: Run, folder: Path, adapter: Path | None, say: Say
+    ) -> tuple[dict[str, TaskResult], Evaluation]:
+        """Answers the tasks that have no samples yet; a cut task goes on from its request cache."""
+        from modbench.harness.evaluate import evaluate_task, open_model, task_result, token_count
+        from modbench.training.cost import Cost
+
+        missing = [task for task in self.suite.tasks if not _samples_file(folder, task).exists()]
+        lm = None
+        for task in missing:
+            with Cost() as cost:
+                lm = lm or open_model(self.model_folder, adapter, self.suite.dtype, self.suite.eval_batch_size)
+                say(f"{self.suite.name} {run.method.name} seed {run.seed}: evaluating {task}")
+                # The cache lies in the run's own folder: its keys do not know the adapter.
+                samples = evaluate_task(lm, task, self.suite.tasks[task], folder / "cache" / task)
+            _log_cost(folder, task, cost, token_count(lm, samples))
+            write_samples(_samples_file(folder, task), samples)
+        results = {task: task_result(read_samples(_samples_file(folder, task))) for task in self.suite.tasks}
+        return results, _total_cost(folder)
+
+
+def _samples_file(folder: Path, task: str) -> Path:
+    return folder / "samples" / f"{task}.jsonl"
+
+
+def _log_cost(folder: Path, task: str, cost: Any, tokens: int) -> None:
+    entry = {"task": task, "seconds": cost.seconds, "tokens": tokens, "peak_memory_bytes": cost.peak_memory_bytes}
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry | {"at": time.time()}) + "\n")
+
+
+def _total_cost(folder: Path) -> Evaluation:
+    """The evaluation's cost, summed over the tasks that `log.jsonl` tells of (peak: the highest)."""
+    entries: dict[str, dict[str, Any]] = {}
+    for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:  # cut off in the middle of a line by a kill
+            continue
+        if "task" in entry:
+            entries[entry["task"]] = entry
+    peaks = [entry["peak_memory_bytes"] for entry in entries.values() if entry["peak_memory_bytes"] is not None]
+    return Evaluation(
+        seconds=sum(entry["seconds"] for entry in entries.values()),
+        tokens=sum(entry["tokens"] for entry in entries.values()),
+        peak_memory_bytes=max(peaks, default=None),
+    )
+
+
+def _model_name(model: str) -> str:
+    return Path(model).resolve().name if Path(model).is_dir() else model

@@ -1,0 +1,1 @@
+"""Numbers about results, from numbers: no files, no models."""

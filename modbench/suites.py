@@ -1,0 +1,110 @@
+"""A benchmark run in one YAML file: model, training data, recipe, tasks, seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from modbench import resources
+from modbench.errors import ModbenchError, unknown
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lora(_Strict):
+    """PEFT's LoRA settings; `targets` are module names inside a layer."""
+
+    r: int = Field(gt=0)
+    alpha: int = Field(gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    targets: list[str] = Field(min_length=1)
+
+
+class Recipe(_Strict):
+    """How an adapter is trained: AdamW without weight decay, linear decay after `warmup_steps`."""
+
+    lora: Lora
+    epochs: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    gradient_accumulation: int = Field(default=1, gt=0)
+    learning_rate: float = Field(gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    max_length: int = Field(gt=1)
+
+
+class TrainingData(_Strict):
+    """Where training examples come from: the demo's generator, the math mix, or a user's `file`."""
+
+    source: Literal["demo", "math_mix", "file"]
+    count: int | None = Field(default=None, gt=0)
+    seed: int = 0
+    file: Path | None = None
+
+
+class Suite(_Strict):
+    """One benchmark. `model` is a hub id, a folder, or `demo` for the embedded model; `tasks` maps names to limits."""
+
+    name: str
+    description: str
+    model: str
+    revision: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"]
+    prompt: str
+    training: TrainingData
+    recipe: Recipe
+    tasks: dict[str, int | None] = Field(min_length=1)
+    eval_batch_size: int = Field(gt=0)
+    seeds: list[int] = Field(min_length=1)
+
+
+def suite_names() -> list[str]:
+    """The suites that come with modbench."""
+    return sorted(path.stem for path in resources.folder("suites").glob("*.yaml"))
+
+
+def load_suite(name: str) -> Suite:
+    """The shipped suite of that name, or the one in a YAML file. ModbenchError if it is unknown or broken."""
+    import yaml
+
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise ModbenchError(f"no suite file {name}: give a YAML file or one of {', '.join(suite_names())}")
+    elif name in suite_names():
+        path = resources.folder("suites") / f"{name}.yaml"
+    else:
+        raise unknown("suite", name, suite_names())
+    try:
+        return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModbenchError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ModbenchError(f"suite {path}: {where}: {first['msg']}") from None
+
+
+def customized(
+    suite: Suite,
+    model: str | None = None,
+    tasks: list[str] | None = None,
+    train: Path | None = None,
+    limit: int | None = None,
+) -> Suite:
+    """`suite` with another base model, other tasks, a user's training file, or fewer problems per task."""
+    changes: dict[str, object] = {}
+    if model is not None:
+        changes |= {"model": model, "revision": None}
+    if tasks is not None:
+        changes["tasks"] = {task: suite.tasks.get(task) for task in tasks}
+    if limit is not None:
+        chosen = changes.get("tasks", suite.tasks)
+        assert isinstance(chosen, dict)
+        changes["tasks"] = {task: min(limit, own or limit) for task, own in chosen.items()}
+    if train is not None:
+        changes["training"] = TrainingData(source="file", file=train)
+    return suite.model_copy(update=changes)

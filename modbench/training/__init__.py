@@ -1,0 +1,1 @@
+"""Examples to batches to an adapter, on transformers' Trainer and accelerate."""
