@@ -26,7 +26,9 @@ def resolve_model(name: str, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"]))
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"])
+        )
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModbenchError(f"no model {name!r} here or on the hub ({reason}): give --model a local folder") from None

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from modbench.errors import ModbenchError
-from modbench.leaderboard import published
+from modbench.leaderboard import Row, published
 from modbench.methods import get_method
 from modbench.records import Record
 from modbench.runner import Benchmark, Run
@@ -82,7 +82,7 @@ def _estimate(suite: str, method: str, done: Sequence[Record]) -> str:
     return "time unknown: no run of it has finished yet"
 
 
-def _seconds(row: Record) -> float:
+def _seconds(row: Record | Row) -> float:
     return (row.training.seconds if row.training else 0.0) + row.evaluation.seconds
 
 

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from modbench.cli.app import Format, Limit, Methods, ModelName, ModelNote, Runs, Seeds, SuiteName, TaskNames, TrainFile, app
+from modbench.cli.app import (
+    Format,
+    Limit,
+    Methods,
+    ModelName,
+    ModelNote,
+    Runs,
+    Seeds,
+    SuiteName,
+    TaskNames,
+    TrainFile,
+    app,
+)
 
 
 @app.command(

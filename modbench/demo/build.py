@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 SEED = 20260
 SEQUENCE = 128
 BATCH = 32
-STEPS = 8000
+STEPS = 6000
 LEARNING_RATE = 2e-3
 
 
@@ -97,10 +96,11 @@ def train_base(work: Path, steps: int = STEPS) -> Path:
         seed=SEED,
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=Blocks())
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(arguments.output_dir) if work.exists() else None)
+    checkpoints = work / "checkpoints"
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None)
     base = work / "base"
     model.config._attn_implementation = "sdpa"
-    model.to("cpu", torch.float16).save_pretrained(base)
+    model.cpu().half().save_pretrained(base)
     tokenizer.save_pretrained(base)
     return base
 

@@ -15,13 +15,49 @@ from random import Random
 
 from modbench.data.overlap import normalized
 
-NAMES = tuple(
-    "Ann Ben Cara Dan Ella Finn Gina Hugo Iris Jack Kate Leo Mia Noah Olga Paul Rosa Sam Tara Victor".split()
+NAMES = (
+    "Ann",
+    "Ben",
+    "Cara",
+    "Dan",
+    "Ella",
+    "Finn",
+    "Gina",
+    "Hugo",
+    "Iris",
+    "Jack",
+    "Kate",
+    "Leo",
+    "Mia",
+    "Noah",
+    "Olga",
+    "Paul",
+    "Rosa",
+    "Sam",
+    "Tara",
+    "Victor",
 )
-THINGS = tuple("apples books cards coins cups eggs hats keys nuts pears pens plums rings shells stamps toys".split())
-GAINS = tuple("finds buys gets wins makes".split())
-LOSSES = tuple("loses sells drops breaks uses".split())
-BOXES = tuple("boxes bags jars".split())
+THINGS = (
+    "apples",
+    "books",
+    "cards",
+    "coins",
+    "cups",
+    "eggs",
+    "hats",
+    "keys",
+    "nuts",
+    "pears",
+    "pens",
+    "plums",
+    "rings",
+    "shells",
+    "stamps",
+    "toys",
+)
+GAINS = ("finds", "buys", "gets", "wins", "makes")
+LOSSES = ("loses", "sells", "drops", "breaks", "uses")
+BOXES = ("boxes", "bags", "jars")
 LARGEST = 99
 """Every number in a story, a sum or an answer is an integer from 0 to this: each is one token."""
 
@@ -199,7 +235,8 @@ def draw(rng: Random, kind: str, held_out: bool) -> Problem:
 
 def draw_set(kind: str, count: int, seed: int, held_out: bool) -> list[Problem]:
     """`count` problems of `kind` whose stories all differ, reproducible from `seed`."""
-    rng, problems = Random(f"{seed}/{kind}/{held_out}"), {}
+    rng = Random(f"{seed}/{kind}/{held_out}")
+    problems: dict[str, Problem] = {}
     while len(problems) < count:
         problem = draw(rng, kind, held_out)
         problems.setdefault(normalized(problem.story), problem)

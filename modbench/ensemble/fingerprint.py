@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from modbench.ensemble.anatomy import find_anatomy
 
@@ -16,7 +16,7 @@ def fingerprint(model: nn.Module) -> str:
     Equal for float32 and bfloat16 loads of one checkpoint. `model` is a causal LM, plain or inside a PeftModel.
     """
     anatomy = find_anatomy(model)
-    tensors = [("head", anatomy.head.weight)]
+    tensors: list[tuple[str, Tensor]] = [("head", anatomy.head.get_parameter("weight"))]
     tensors += [(f"final_norm.{name}", p) for name, p in anatomy.final_norm.named_parameters()]
     for index, layer in enumerate(anatomy.layers):
         tensors += [(f"layers.{index}.{name}", p) for name, p in layer.named_parameters() if "norm" in name.lower()]

@@ -83,7 +83,14 @@ def objective(
     """
     if not torch.is_grad_enabled():
         pieces = [
-            chunk_losses(head, mixed[i : i + CHUNK], [n[i : i + CHUNK] for n in normed], labels[i : i + CHUNK], weight > 0, detach)
+            chunk_losses(
+                head,
+                mixed[i : i + CHUNK],
+                [n[i : i + CHUNK] for n in normed],
+                labels[i : i + CHUNK],
+                weight > 0,
+                detach,
+            )
             for i in range(0, len(labels), CHUNK)
         ]
         task = sum((piece[0] for piece in pieces), mixed.new_zeros(()))

@@ -52,8 +52,8 @@ class MoDModel(nn.Module):
         if config.base_fingerprint is None:
             config = config.replace(base_fingerprint=fingerprint(model))
         self.mod_config = config
-        self.mixture = Mixture(config, anatomy.final_norm, anatomy.head.weight.shape[1], seed)
-        self.model = model
+        self.mixture = Mixture(config, anatomy.final_norm, anatomy.head.get_parameter("weight").shape[1], seed)
+        self.model: Any = model
         self._head = [anatomy.head]  # in a list: the head stays a module of the base alone
         self._states: list[Tensor | None] = [None] * config.k
         self._normed_last: Tensor | None = None
@@ -61,7 +61,9 @@ class MoDModel(nn.Module):
         self._collecting = False
         self._merged = False
         self._label_only: bool | None = None
-        self._frozen = [p for p in causal_lm(model).parameters() if p.requires_grad] if model is causal_lm(model) else []
+        self._frozen = (
+            [p for p in causal_lm(model).parameters() if p.requires_grad] if model is causal_lm(model) else []
+        )
         for parameter in self._frozen:
             parameter.requires_grad_(False)
         self._hooks = [
@@ -150,7 +152,7 @@ class MoDModel(nn.Module):
 
     def _logits(self, state: Tensor) -> Tensor:
         head = self._head[0]
-        return head(state.to(head.weight.dtype)).to(self.mixture.dtype)
+        return head(state.to(head.get_parameter("weight").dtype)).to(self.mixture.dtype)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
         """The model's own `generate`, with the ensemble."""
@@ -247,7 +249,7 @@ class MoDModel(nn.Module):
             storage.load_mixture(mod.mixture, tensors, folder)
         except ModbenchError:
             if model is not base_model:
-                model.unload()
+                model.unload()  # type: ignore[operator]
             raise
         return mod
 

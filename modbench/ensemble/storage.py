@@ -84,7 +84,9 @@ def save_peft(model: Any, folder: Path) -> None:
     model.save_pretrained(str(folder), save_embedding_layers=False)
     path = folder / PEFT_CONFIG
     config = json.loads(path.read_text(encoding="utf-8"))
-    write_json(path, {key: sorted(v) if key == "target_modules" and isinstance(v, list) else v for key, v in config.items()})
+    write_json(
+        path, {key: sorted(v) if key == "target_modules" and isinstance(v, list) else v for key, v in config.items()}
+    )
 
 
 def load_adapter_weights(mod: Any, folder: Path) -> None:

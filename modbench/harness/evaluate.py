@@ -41,7 +41,13 @@ def evaluate_task(lm: Any, task: str, limit: int | None, cache: Path) -> list[Sa
         raise ModbenchError(f"lm-evaluation-harness knows no task {task!r}: see `lm_eval ls tasks`")
     cache.parent.mkdir(parents=True, exist_ok=True)
     results = simple_evaluate(
-        model=lm, tasks=[task], task_manager=manager, limit=limit, bootstrap_iters=0, use_cache=str(cache), log_samples=True
+        model=lm,
+        tasks=[task],
+        task_manager=manager,
+        limit=limit,
+        bootstrap_iters=0,
+        use_cache=str(cache),
+        log_samples=True,
     )
     if results is None or task not in results["samples"]:
         raise ModbenchError(f"{task!r} is not a single task: name the tasks of a group one by one")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from lm_eval.models.huggingface import HFLM
 
 from modbench import resources
@@ -25,6 +26,7 @@ class ModHF(HFLM):
     """
 
     mod: MoDModel | None = None
+    _model: Any
 
     def __init__(
         self, pretrained: Any = None, peft: str | None = None, adapter: str | None = None, **kwargs: Any
@@ -38,6 +40,8 @@ class ModHF(HFLM):
             else:
                 pretrained = _base_of(peft)
         self._adapter = peft
+        # The harness's own default is "cuda", also where there is none.
+        kwargs["device"] = kwargs.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
         super().__init__(pretrained=str(resources.folder("demo")) if pretrained == DEMO else pretrained, **kwargs)
 
     def _create_model(self, *args: Any, **kwargs: Any) -> None:

@@ -63,5 +63,7 @@ def _linear_sizes(layers: list[Any], lora: Lora) -> list[int]:
                 sizes.append(module.in_features + module.out_features)
     missing = sorted(set(lora.targets) - found) if layers else []
     if missing:
-        raise ModbenchError(f"LoRA targets {', '.join(missing)} are not linear layers of this model: fix the suite's targets")
+        raise ModbenchError(
+            f"LoRA targets {', '.join(missing)} are not linear layers of this model: fix the suite's targets"
+        )
     return sizes

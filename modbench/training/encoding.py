@@ -35,7 +35,9 @@ def encode_pair(tokenizer: Any, prompt: str, response: str) -> tuple[list[int], 
     special = not (bos and prompt.startswith(bos))
     prompt_ids = tokenizer.encode(prompt, add_special_tokens=special)
     if special and prompt_ids and prompt_ids[-1] == tokenizer.eos_token_id and prompt_ids[-1] != tokenizer.bos_token_id:
-        raise ModbenchError("this tokenizer ends every text with EOS: a prompt cannot be continued; set add_eos_token off")
+        raise ModbenchError(
+            "this tokenizer ends every text with EOS: a prompt cannot be continued; set add_eos_token off"
+        )
     whole = tokenizer.encode(prompt + response, add_special_tokens=special)
     if whole[: len(prompt_ids)] == prompt_ids:
         response_ids = whole[len(prompt_ids) :]
@@ -79,7 +81,9 @@ class Collator:
         import torch
 
         width = max(len(feature["input_ids"]) for feature in features)
-        rows: dict[str, list[list[int]]] = {name: [] for name in ("input_ids", "attention_mask", "labels", "position_ids")}
+        rows: dict[str, list[list[int]]] = {
+            name: [] for name in ("input_ids", "attention_mask", "labels", "position_ids")
+        }
         for feature in features:
             length = len(feature["input_ids"])
             missing = width - length

@@ -46,7 +46,9 @@ def training_set(wanted: TrainingData) -> TrainingSet:
     examples = read_examples(wanted.file)
     if wanted.count is not None:
         if len(examples) < wanted.count:
-            raise ModbenchError(f"{wanted.file} has {len(examples)} examples, {wanted.count} are wanted: lower the count")
+            raise ModbenchError(
+                f"{wanted.file} has {len(examples)} examples, {wanted.count} are wanted: lower the count"
+            )
         examples = Random(wanted.seed).sample(examples, wanted.count)
     return _with_digest("train", examples, {wanted.file.name: sha256(wanted.file)}, None)
 

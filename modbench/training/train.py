@@ -78,7 +78,7 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
     from modbench.training.encoding import Collator, encode_examples
     from modbench.training.trainer import MoDTrainer, Progress, last_checkpoint
 
-    recipe = job.suite.recipe
+    recipe, checkpoints = job.suite.recipe, job.folder / _CHECKPOINTS
     with Cost() as cost:
         model, tokenizer = load_base(job.model, job.suite.dtype, job.model_name)
         not_k = lora_not_k_parameters(model, job.method, recipe.lora)
@@ -87,7 +87,7 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
         per_step = recipe.batch_size * recipe.gradient_accumulation
         steps = math.ceil(len(encoded.features) / per_step) * recipe.epochs
         arguments = TrainingArguments(
-            output_dir=str(job.folder / _CHECKPOINTS),
+            output_dir=str(checkpoints),
             num_train_epochs=recipe.epochs,
             per_device_train_batch_size=recipe.batch_size,
             gradient_accumulation_steps=recipe.gradient_accumulation,
@@ -108,8 +108,10 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
         )
         collator = Collator(tokenizer)
         trainer = MoDTrainer(model=mod, args=arguments, train_dataset=encoded.features, data_collator=collator)
-        _keep_only(trainer, Progress(f"{job.suite.name} {job.method.name} seed {job.seed}: training", job.folder / "log.jsonl"))
-        result = trainer.train(resume_from_checkpoint=last_checkpoint(Path(arguments.output_dir)))
+        _keep_only(
+            trainer, Progress(f"{job.suite.name} {job.method.name} seed {job.seed}: training", job.folder / "log.jsonl")
+        )
+        result = trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     _save(mod, job.folder)
     gates = None
     if job.method.ensemble:

@@ -43,7 +43,9 @@ class Progress(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         from tqdm.auto import tqdm
 
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.title, unit="step", dynamic_ncols=True)
+        self.bar = tqdm(
+            total=state.max_steps, initial=state.global_step, desc=self.title, unit="step", dynamic_ncols=True
+        )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.bar.update(state.global_step - self.bar.n)
