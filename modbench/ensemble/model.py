@@ -212,15 +212,19 @@ class MoDModel(nn.Module):
             self._merged = True
         return self
 
-    def unload(self) -> nn.Module:
-        """Removes ensemble and PEFT adapter and returns the base, bit for bit as it was."""
-        if self._merged:
-            raise ModbenchError("the adapter was merged into the base: load the base again instead of unload()")
+    def remove_hooks(self) -> None:
+        """Detaches the ensemble from the model and gives the base its gradients back."""
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
         for parameter in self._frozen:
             parameter.requires_grad_(True)
+
+    def unload(self) -> nn.Module:
+        """Removes ensemble and PEFT adapter and returns the base, bit for bit as it was."""
+        if self._merged:
+            raise ModbenchError("the adapter was merged into the base: load the base again instead of unload()")
+        self.remove_hooks()
         return self.model.unload() if hasattr(self.model, "peft_config") else self.model
 
     def save_pretrained(self, path: str | Path) -> None:
@@ -243,14 +247,14 @@ class MoDModel(nn.Module):
         config = MoDConfig.load(folder)
         storage.check_base(config, fingerprint(base_model), folder)
         tensors = storage.read_mixture(folder)
-        model = storage.attach_peft(base_model, folder) if storage.has_peft(folder) else base_model
-        try:
-            mod = cls(model, config)
-            storage.load_mixture(mod.mixture, tensors, folder)
-        except ModbenchError:
+        model: Any = storage.attach_peft(base_model, folder) if storage.has_peft(folder) else base_model
+        with contextlib.ExitStack() as undo:
             if model is not base_model:
-                model.unload()  # type: ignore[operator]
-            raise
+                undo.callback(model.unload)
+            mod = cls(model, config)
+            undo.callback(mod.remove_hooks)
+            storage.load_mixture(mod.mixture, tensors, folder)
+            undo.pop_all()
         return mod
 
 

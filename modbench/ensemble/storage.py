@@ -89,18 +89,6 @@ def save_peft(model: Any, folder: Path) -> None:
     )
 
 
-def load_adapter_weights(mod: Any, folder: Path) -> None:
-    """Copies the tensors of an adapter folder into `mod`, whose shape is that of the adapter."""
-    from peft import get_peft_model_state_dict, set_peft_model_state_dict
-
-    load_mixture(mod.mixture, read_mixture(folder), folder)
-    if has_peft(folder):
-        tensors = read_tensors(folder / PEFT_WEIGHTS)
-        expected = get_peft_model_state_dict(mod.model, save_embedding_layers=False)
-        _match({name: tensor.shape for name, tensor in expected.items()}, tensors, folder / PEFT_WEIGHTS)
-        set_peft_model_state_dict(mod.model, tensors)
-
-
 def read_mixture(folder: Path) -> dict[str, Tensor]:
     return read_tensors(folder / MIXTURE_NAME) if (folder / MIXTURE_NAME).exists() else {}
 
@@ -112,26 +100,38 @@ def load_mixture(mixture: nn.Module, tensors: dict[str, Tensor], folder: Path) -
 
 
 def attach_peft(base_model: nn.Module, folder: Path) -> Any:
-    """The PEFT adapter of `folder` on `base_model`, checked before the base is touched and complete afterwards."""
-    from peft import PeftModel, get_peft_model_state_dict
+    """The PEFT adapter of `folder` on `base_model`; ModbenchError, with the base as it was, unless it fits."""
+    from peft import PeftConfig, get_peft_model
 
     tensors = read_tensors(folder / PEFT_WEIGHTS)
     try:
-        json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModbenchError(f"{folder / PEFT_CONFIG} is not JSON ({error}): copy or train the adapter again") from None
-    try:
-        model = PeftModel.from_pretrained(base_model, str(folder))
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = True
+        model = get_peft_model(base_model, config)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = " ".join(str(error).split())
         raise ModbenchError(f"the PEFT adapter at {folder} does not fit this base: {reason}") from None
     try:
-        loaded = get_peft_model_state_dict(model, save_embedding_layers=False)
-        _match({name: tensor.shape for name, tensor in loaded.items()}, tensors, folder / PEFT_WEIGHTS)
+        _load_peft(model, tensors, folder / PEFT_WEIGHTS)
     except ModbenchError:
         model.unload()
         raise
     return model
+
+
+def load_adapter_weights(mod: Any, folder: Path) -> None:
+    """Copies the tensors of an adapter folder into `mod`, whose shape is that of the adapter."""
+    load_mixture(mod.mixture, read_mixture(folder), folder)
+    if has_peft(folder):
+        _load_peft(mod.model, read_tensors(folder / PEFT_WEIGHTS), folder / PEFT_WEIGHTS)
+
+
+def _load_peft(model: Any, tensors: dict[str, Tensor], path: Path) -> None:
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+    expected = get_peft_model_state_dict(model, save_embedding_layers=False)
+    _match({name: tensor.shape for name, tensor in expected.items()}, tensors, path)
+    set_peft_model_state_dict(model, tensors)
 
 
 def _match(expected: dict[str, Any], found: dict[str, Tensor], path: Path) -> None:
