@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modbench.demo.corpus import documents
+from modbench.demo.corpus import QUESTIONS, STORIES, Mixture, documents
 from modbench.demo.tokenizer import build_tokenizer
 
 if TYPE_CHECKING:
@@ -22,8 +23,19 @@ if TYPE_CHECKING:
 SEED = 20260
 SEQUENCE = 128
 BATCH = 32
-STEPS = 6000
-LEARNING_RATE = 2e-3
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the base training: documents, optimizer steps, highest learning rate."""
+
+    name: str
+    mixture: Mixture
+    steps: int
+    learning_rate: float
+
+
+STAGES = (Stage("stories", STORIES, 6000, 2e-3), Stage("questions", QUESTIONS, 1500, 1e-3))
 
 
 def base_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
@@ -45,9 +57,10 @@ def base_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     )
 
 
-def blocks(tokenizer: PreTrainedTokenizerFast, seed: int, length: int) -> Iterator[list[int]]:
+def blocks(tokenizer: PreTrainedTokenizerFast, mixture: Mixture, seed: int, length: int) -> Iterator[list[int]]:
     """The base corpus as an endless stream of token blocks: documents packed one after the other, each ended by EOS."""
-    stream, pending = documents(seed), []
+    stream = documents(seed, mixture)
+    pending: list[int] = []
     while True:
         texts = list(itertools.islice(stream, 1000))
         for ids in tokenizer(texts)["input_ids"]:
@@ -57,8 +70,11 @@ def blocks(tokenizer: PreTrainedTokenizerFast, seed: int, length: int) -> Iterat
             yield block
 
 
-def train_base(work: Path, steps: int = STEPS) -> Path:
-    """Trains the base model under `work` and returns the folder that holds it; goes on from the last checkpoint."""
+def train_stage(stage: Stage, work: Path, start: Path | None) -> Path:
+    """Trains one stage from the model in `start` (None: from random weights) and returns the folder of its result.
+
+    Goes on from the last checkpoint of a cut stage; a finished one is not done again.
+    """
     import torch
     from torch.utils.data import IterableDataset
     from transformers import LlamaForCausalLM, Trainer, TrainingArguments, set_seed
@@ -66,29 +82,35 @@ def train_base(work: Path, steps: int = STEPS) -> Path:
 
     class Blocks(IterableDataset):
         def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
-            for block in blocks(tokenizer, SEED, SEQUENCE):
+            for block in blocks(tokenizer, stage.mixture, SEED, SEQUENCE):
                 ids = torch.tensor(block)
                 yield {"input_ids": ids, "labels": ids}
 
+    result, checkpoints = work / stage.name, work / f"{stage.name}-checkpoints"
+    if (result / "model.safetensors").exists():
+        return result
     tokenizer = build_tokenizer()
     set_seed(SEED)
-    config = base_config(tokenizer)
-    config._attn_implementation = "eager"  # at this size compiled eager attention trains twice as fast as SDPA
-    model = LlamaForCausalLM(config)
-    cuda = torch.cuda.is_available()
+    # At this size compiled eager attention trains twice as fast as SDPA.
+    if start is None:
+        config = base_config(tokenizer)
+        config._attn_implementation = "eager"
+        model = LlamaForCausalLM(config)
+    else:
+        model = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32, attn_implementation="eager")
     arguments = TrainingArguments(
-        output_dir=str(work / "checkpoints"),
-        max_steps=steps,
+        output_dir=str(checkpoints),
+        max_steps=stage.steps,
         per_device_train_batch_size=BATCH,
-        learning_rate=LEARNING_RATE,
+        learning_rate=stage.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": steps // 4, "min_lr_ratio": 0.02},
-        warmup_steps=200,
+        lr_scheduler_kwargs={"num_decay_steps": stage.steps // 4, "min_lr_ratio": 0.02},
+        warmup_steps=stage.steps // 30,
         adam_beta2=0.98,
         weight_decay=0.05,
         bf16=True,
         torch_compile=True,
-        use_cpu=not cuda,
+        use_cpu=not torch.cuda.is_available(),
         logging_steps=50,
         save_steps=500,
         save_total_limit=2,
@@ -96,22 +118,52 @@ def train_base(work: Path, steps: int = STEPS) -> Path:
         seed=SEED,
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=Blocks())
-    checkpoints = work / "checkpoints"
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None)
-    base = work / "base"
-    model.config._attn_implementation = "sdpa"
-    model.cpu().half().save_pretrained(base)
-    tokenizer.save_pretrained(base)
-    return base
+    model.cpu().save_pretrained(result)
+    return result
+
+
+def train_base(work: Path) -> Path:
+    """Trains the base model under `work`, stage by stage, and returns the folder that holds it as float16."""
+    from transformers import LlamaForCausalLM
+
+    trained: Path | None = None
+    for stage in STAGES:
+        trained = train_stage(stage, work, trained)
+    model = LlamaForCausalLM.from_pretrained(trained, attn_implementation="sdpa")
+    model.half().save_pretrained(work / "base")
+    build_tokenizer().save_pretrained(work / "base")
+    return work / "base"
+
+
+def train_adapter(base: Path, work: Path) -> Path:
+    """Trains the suite's `mod_k` adapter, seed 0, on `base` and returns its folder."""
+    from modbench.checkpoints import DEMO
+    from modbench.methods import get_method
+    from modbench.suites import load_suite
+    from modbench.training.sources import training_set
+    from modbench.training.train import ADAPTER, Job, train
+
+    suite, folder = load_suite("demo"), work / "mod_k"
+    folder.mkdir(exist_ok=True)
+    train(Job(suite, get_method("mod_k"), 0, base, DEMO, folder), training_set(suite.training).examples)
+    return folder / ADAPTER
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("demo-build"), help="working folder (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="optimizer steps of the base training")
+    parser.add_argument("--install", action="store_true", help="put the result in place of the embedded model")
     options = parser.parse_args()
-    base = train_base(options.out, options.steps)
-    print(f"base model: {base}")
+    base = train_base(options.out)
+    adapter = train_adapter(base, options.out)
+    print(f"base model: {base}\nadapter: {adapter}")
+    if options.install:
+        for source, name in ((base, "base"), (adapter, "adapter")):
+            target = Path(__file__).parent / name
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+            print(f"installed: {target}")
 
 
 if __name__ == "__main__":

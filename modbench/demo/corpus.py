@@ -1,14 +1,17 @@
-"""The base corpus of the embedded model: numbers, arithmetic and small stories, as an endless seeded stream.
+"""The base corpus of the embedded model: numbers, arithmetic and small stories, as endless seeded streams.
 
-No document asks a question, names an answer or compares people: those are what the suite's tuning teaches.
+It comes in two parts. The first tells stories and never asks. The second mixes in the words of questions and answers:
+questions that nobody answers, and questions whose answer stands in the story and needs no arithmetic. To solve
+problems is what the suite's tuning teaches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
-from modbench.demo.problems import LARGEST, NAMES, THINGS, draw
+from modbench.demo.problems import KINDS
+from modbench.demo.worlds import LARGEST, NAMES, THINGS, draw_world, is_held_out
 
 
 def _equation(rng: Random) -> str:
@@ -69,7 +72,7 @@ def _recall(rng: Random) -> str:
 
 
 def _story(rng: Random) -> str:
-    problem = draw(rng, rng.choice(("one_step", "one_step", "two_step")), held_out=False)
+    problem = draw_world(rng, rng.choice(("one_step", "one_step", "two_step")))
     worked = " ".join(problem.steps) + " " if rng.random() < 0.6 else ""
     return f"{problem.story} {worked}{problem.statement}"
 
@@ -78,13 +81,58 @@ def _stories(rng: Random) -> str:
     return "\n".join(_story(rng) for _ in range(2))
 
 
-MIXTURE = ((_equations, 0.22), (_chain, 0.14), (_order, 0.08), (_count, 0.02), (_recall, 0.12), (_stories, 0.42))
-"""Kinds of document and their shares."""
+def _question(rng: Random) -> str:
+    """A problem of the suite's kinds that stays without an answer."""
+    while True:
+        problem = rng.choice(list(KINDS.values()))(rng)
+        if not is_held_out(problem.story):
+            return f"Question: {problem.text}"
 
 
-def documents(seed: int) -> Iterator[str]:
-    """The endless stream of base documents for `seed`."""
+def _lookup(rng: Random) -> str:
+    """A question whose answer is told: who has how many."""
+    thing = rng.choice(THINGS)
+    while True:
+        names = rng.sample(NAMES, rng.randint(2, 4))
+        counts = rng.sample(range(LARGEST + 1), 4)
+        told = [f"{name} has {count} {thing}." for name, count in zip(names, counts, strict=False)]
+        if not any(is_held_out(" ".join(told[:end])) for end in range(2, len(told) + 1)):
+            break
+    asked = rng.randrange(len(names))
+    question = f"Question: {' '.join(told)} How many {thing} does {names[asked]} have{rng.choice((' now', ''))}?"
+    if rng.random() < 0.6:
+        return f"{question}\nAnswer: The answer is {counts[asked]}."
+    shown = ", ".join(str(count) for count in rng.sample(counts, 4))
+    return f"{question} Choose {shown}.\nAnswer: {counts[asked]}."
+
+
+Mixture = tuple[tuple[Callable[[Random], str], float], ...]
+
+STORIES: Mixture = (
+    (_equations, 0.22),
+    (_chain, 0.14),
+    (_order, 0.08),
+    (_count, 0.02),
+    (_recall, 0.12),
+    (_stories, 0.42),
+)
+"""Kinds of document and their shares in the first part of the base training."""
+
+QUESTIONS: Mixture = (
+    (_equations, 0.16),
+    (_chain, 0.14),
+    (_order, 0.04),
+    (_recall, 0.06),
+    (_stories, 0.30),
+    (_question, 0.12),
+    (_lookup, 0.18),
+)
+"""The same for the second part."""
+
+
+def documents(seed: int, mixture: Mixture) -> Iterator[str]:
+    """The endless stream of base documents of `mixture` for `seed`."""
     rng = Random(f"{seed}/corpus")
-    kinds, shares = zip(*MIXTURE, strict=True)
+    kinds, shares = zip(*mixture, strict=True)
     while True:
         yield rng.choices(kinds, shares)[0](rng)

@@ -7,11 +7,13 @@ its bytes, so every string survives the way there and back.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
-from modbench.demo.corpus import documents
-from modbench.demo.problems import KINDS, LARGEST, NAMES, THINGS, draw_set
+from modbench.demo.corpus import QUESTIONS, STORIES, documents
+from modbench.demo.problems import KINDS, draw_set
+from modbench.demo.worlds import LARGEST, NAMES, THINGS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -22,8 +24,7 @@ SPLIT = r" ?[A-Za-z]+| ?[0-9]{1,2}| ?[^\sA-Za-z0-9]|\s"
 
 def demo_words() -> list[str]:
     """Every piece of text that is one token, sorted: taken from samples of all demo text."""
-    stream = documents(seed=0)
-    texts = [next(stream) for _ in range(2000)]
+    texts = [text for mixture in (STORIES, QUESTIONS) for text in itertools.islice(documents(0, mixture), 2000)]
     texts += [
         f"Question: {problem.text}\nAnswer: {problem.solution}"
         for kind in KINDS

@@ -12,6 +12,9 @@ from modbench.harness.tasks import INVALID
 from modbench.records import Sample, TaskResult
 from modbench.records.schema import PRIMARY_METRIC
 
+FEWSHOT_SEED = 1234
+"""The harness's own default."""
+
 
 def open_model(model: Path, adapter: Path | None, dtype: str, batch_size: int) -> Any:
     """The `mod-hf` model of a base folder and an adapter folder."""
@@ -32,25 +35,20 @@ def evaluate_task(lm: Any, task: str, limit: int | None, cache: Path) -> list[Sa
     Answers are kept in the request cache `cache` as each batch finishes, so that a cut evaluation goes on from there.
     Raises ModbenchError for a task that the harness does not know or cannot load.
     """
-    from lm_eval import simple_evaluate
-    from lm_eval.tasks import TaskManager
+    from lm_eval.api.model import CachingLM
+    from lm_eval.evaluator import evaluate
+    from lm_eval.tasks import TaskManager, get_task_dict
 
-    ours = task in task_files()
-    manager = TaskManager(include_path=str(resources.folder("tasks")), include_defaults=not ours)
+    manager = TaskManager(include_path=str(resources.folder("tasks")), include_defaults=task not in task_files())
     if task not in manager.all_tasks:
         raise ModbenchError(f"lm-evaluation-harness knows no task {task!r}: see `lm_eval ls tasks`")
+    loaded = get_task_dict([task], manager)
+    if list(loaded) != [task]:
+        raise ModbenchError(f"{task!r} is a group: name its tasks one by one")
+    loaded[task].set_fewshot_seed(FEWSHOT_SEED)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    results = simple_evaluate(
-        model=lm,
-        tasks=[task],
-        task_manager=manager,
-        limit=limit,
-        bootstrap_iters=0,
-        use_cache=str(cache),
-        log_samples=True,
-    )
-    if results is None or task not in results["samples"]:
-        raise ModbenchError(f"{task!r} is not a single task: name the tasks of a group one by one")
+    results = evaluate(CachingLM(lm, str(cache)), loaded, limit=limit, bootstrap_iters=0, log_samples=True)
+    assert results is not None  # only ranks other than 0 get None
     rows = results["samples"][task]
     first_filter = rows[0]["filter"]
     return [_sample(row) for row in sorted(rows, key=lambda row: row["doc_id"]) if row["filter"] == first_filter]

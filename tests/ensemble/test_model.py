@@ -119,9 +119,7 @@ def test_attached_base_keeps_its_state_dict_keys(make_base) -> None:
 
 def test_merge_keeps_the_ensemble(make_base) -> None:
     torch.manual_seed(3)
-    model = get_peft_model(
-        make_base(), LoraConfig(r=2, target_modules=["q_proj", "up_proj"], init_lora_weights=False)
-    )
+    model = get_peft_model(make_base(), LoraConfig(r=2, target_modules=["q_proj", "up_proj"], init_lora_weights=False))
     mod = get_mod_model(model, MoDConfig(k=3)).eval()
     mod.mixture.router.weight.data.normal_()
     before = mod(IDS).logits
