@@ -148,8 +148,8 @@ class Benchmark:
         missing = [task for task in self.suite.tasks if not _samples_file(folder, task).exists()]
         lm = None
         for task in missing:
+            lm = lm or open_model(self.model_folder, adapter, self.suite.dtype, self.suite.eval_batch_size)
             with Cost() as cost:
-                lm = lm or open_model(self.model_folder, adapter, self.suite.dtype, self.suite.eval_batch_size)
                 say(f"{self.suite.name} {run.method.name} seed {run.seed}: evaluating {task}")
                 # The cache lies in the run's own folder: its keys do not know the adapter.
                 samples = evaluate_task(lm, task, self.suite.tasks[task], folder / "cache" / task)

@@ -15,9 +15,10 @@ def main() -> None:
     except ModbenchError as error:
         sys.stderr.write(f"modbench: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nmodbench: stopped; the same command goes on from here\n")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C
+            sys.stderr.write("\nmodbench: stopped; the same command goes on from here\n")
+        raise
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The word problems of the embedded suite: worlds with bystanders, as no story of the base corpus has them."""
+"""The word problems of the embedded suite: worlds with bystanders now and then."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from random import Random
 from modbench.data.overlap import normalized
 from modbench.demo.worlds import GAINS, LARGEST, LOSSES, NAMES, THINGS, WORLDS, Problem, is_held_out
 
+CROWDED = 0.2
+"""The share of problems with a bystander: hard ones, since no story of the base corpus has any."""
+
 
 def _crowded(rng: Random, problem: Problem) -> Problem:
-    """`problem` with one or two sentences about somebody else's things of the same kind among its own."""
+    """`problem` with one or two sentences about a bystander and their things of the same kind among its own."""
     sentences = [f"{sentence}." for sentence in problem.story.removesuffix(".").split(". ")]
     name = rng.choice([name for name in NAMES if name not in problem.text])
     thing = next(thing for thing in THINGS if f" {thing}" in problem.story)
     count = rng.randint(4, LARGEST - 4)
     aside = [f"{name} has {count} {thing}."]
-    if rng.random() < 0.5:
+    if rng.random() < 0.25:
         gain = rng.random() < 0.5
         amount = rng.randint(2, LARGEST - count if gain else count - 1)
         aside.append(f"{name} {rng.choice(GAINS)} {amount} more." if gain else f"{name} {rng.choice(LOSSES)} {amount}.")
@@ -28,23 +31,30 @@ def _crowded(rng: Random, problem: Problem) -> Problem:
     return replace(problem, story=" ".join(sentences))
 
 
+def _drawn(rng: Random, kind: str) -> Problem:
+    problem = rng.choice(WORLDS[kind])(rng)
+    return _crowded(rng, problem) if rng.random() < CROWDED else problem
+
+
 def _one_step(rng: Random) -> Problem:
-    return _crowded(rng, rng.choice(WORLDS["one_step"])(rng))
+    return _drawn(rng, "one_step")
 
 
 def _two_step(rng: Random) -> Problem:
-    return _crowded(rng, rng.choice(WORLDS["two_step"])(rng))
+    return _drawn(rng, "two_step")
 
 
 def _choice(rng: Random) -> Problem:
-    """A one-step problem with four numbers to choose from, to be answered at once, without working."""
+    """A one-step problem to be answered at once, without working, by the likeliest of four numbers.
+
+    As in the cloze tasks of the harness, the choices are scored and not shown.
+    """
     problem = _one_step(rng)
     value = int(problem.answer)
     others = [n for n in range(max(0, value - 10), min(LARGEST, value + 10) + 1) if n != value]
     choices = [str(n) for n in (value, *rng.sample(others, 3))]
     rng.shuffle(choices)
-    question = f"{problem.question} Choose {', '.join(choices)}."
-    return replace(problem, question=question, choices=tuple(choices))
+    return replace(problem, question=f"{problem.question} Choose.", choices=tuple(choices))
 
 
 KINDS: dict[str, Callable[[Random], Problem]] = {"one_step": _one_step, "two_step": _two_step, "choice": _choice}

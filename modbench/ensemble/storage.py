@@ -107,6 +107,7 @@ def attach_peft(base_model: nn.Module, folder: Path) -> Any:
     try:
         config = PeftConfig.from_pretrained(str(folder))
         config.inference_mode = True
+        config.base_model_name_or_path = None  # or PEFT warns where the same base goes by another name
         model = get_peft_model(base_model, config)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())

@@ -33,7 +33,8 @@ def evaluate_task(lm: Any, task: str, limit: int | None, cache: Path) -> list[Sa
     """The samples of `task` (its first `limit` problems, or all) as answered by `lm`, in the order of the documents.
 
     Answers are kept in the request cache `cache` as each batch finishes, so that a cut evaluation goes on from there.
-    Raises ModbenchError for a task that the harness does not know or cannot load.
+    Raises ModbenchError for a task that the harness does not know or cannot load, for a group, and for a task such as
+    perplexity that has no verdict per problem.
     """
     from lm_eval.api.model import CachingLM
     from lm_eval.evaluator import evaluate
@@ -50,6 +51,8 @@ def evaluate_task(lm: Any, task: str, limit: int | None, cache: Path) -> list[Sa
     results = evaluate(CachingLM(lm, str(cache)), loaded, limit=limit, bootstrap_iters=0, log_samples=True)
     assert results is not None  # only ranks other than 0 get None
     rows = results["samples"][task]
+    if not _values(rows[0]):
+        raise ModbenchError(f"task {task!r} gives no verdict on single problems: name a task that scores each one")
     first_filter = rows[0]["filter"]
     return [_sample(row) for row in sorted(rows, key=lambda row: row["doc_id"]) if row["filter"] == first_filter]
 
@@ -60,8 +63,12 @@ def task_result(samples: list[Sample]) -> TaskResult:
     return TaskResult.from_counts(len(samples), correct, sum(sample.answer is None for sample in samples))
 
 
+def _values(row: dict[str, Any]) -> dict[str, float]:
+    return {name: float(row[name]) for name in row["metrics"] if isinstance(row[name], (int, float))}
+
+
 def _sample(row: dict[str, Any]) -> Sample:
-    values = {name: float(row[name]) for name in row["metrics"] if isinstance(row[name], (int, float))}
+    values = _values(row)
     primary = PRIMARY_METRIC if PRIMARY_METRIC in values else next(iter(values))
     response, answer = _answer(row)
     return Sample(

@@ -39,10 +39,15 @@ class ModHF(HFLM):
                 pretrained, peft = DEMO, str(resources.folder("demo-adapter"))
             else:
                 pretrained = _base_of(peft)
+        if peft and not isinstance(pretrained, str):  # the harness would take the model as it is
+            raise ModbenchError("pretrained is a loaded model: attach the adapter to it first, and leave peft out")
         self._adapter = peft
+        if pretrained == DEMO:
+            pretrained = str(resources.folder("demo"))
+            kwargs.setdefault("dtype", "float32")  # as its suite runs it: float16 is only how it is stored
         # The harness's own default is "cuda", also where there is none.
         kwargs["device"] = kwargs.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
-        super().__init__(pretrained=str(resources.folder("demo")) if pretrained == DEMO else pretrained, **kwargs)
+        super().__init__(pretrained=pretrained, **kwargs)
 
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         kwargs["peft"] = None  # ours is attached below, whoever wrote it
