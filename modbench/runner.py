@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +25,7 @@ from modbench.records import (
     write_record,
     write_samples,
 )
+from modbench.records.log import append_log, begin_task, evaluation_cost
 from modbench.records.schema import TaskResult
 from modbench.suites import Suite
 from modbench.training.sources import TrainingSet, training_set
@@ -149,42 +148,21 @@ class Benchmark:
         lm = None
         for task in missing:
             lm = lm or open_model(self.model_folder, adapter, self.suite.dtype, self.suite.eval_batch_size)
+            # The cache lies in the run's own folder: its keys do not know the adapter.
+            cache = folder / "cache" / task
+            begin_task(folder, task, cache)
             with Cost() as cost:
                 say(f"{self.suite.name} {run.method.name} seed {run.seed}: evaluating {task}")
-                # The cache lies in the run's own folder: its keys do not know the adapter.
-                samples = evaluate_task(lm, task, self.suite.tasks[task], folder / "cache" / task)
-            _log_cost(folder, task, cost, token_count(lm, samples))
+                samples = evaluate_task(lm, task, self.suite.tasks[task], cache)
+            took = {"seconds": cost.seconds, "peak_memory_bytes": cost.peak_memory_bytes}
+            append_log(folder, {"task": task, "tokens": token_count(lm, samples), **took})
             write_samples(_samples_file(folder, task), samples)
         results = {task: task_result(read_samples(_samples_file(folder, task))) for task in self.suite.tasks}
-        return results, _total_cost(folder)
+        return results, evaluation_cost(folder)
 
 
 def _samples_file(folder: Path, task: str) -> Path:
     return folder / "samples" / f"{task}.jsonl"
-
-
-def _log_cost(folder: Path, task: str, cost: Any, tokens: int) -> None:
-    entry = {"task": task, "seconds": cost.seconds, "tokens": tokens, "peak_memory_bytes": cost.peak_memory_bytes}
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry | {"at": time.time()}) + "\n")
-
-
-def _total_cost(folder: Path) -> Evaluation:
-    """The evaluation's cost, summed over the tasks that `log.jsonl` tells of (peak: the highest)."""
-    entries: dict[str, dict[str, Any]] = {}
-    for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:  # cut off in the middle of a line by a kill
-            continue
-        if "task" in entry:
-            entries[entry["task"]] = entry
-    peaks = [entry["peak_memory_bytes"] for entry in entries.values() if entry["peak_memory_bytes"] is not None]
-    return Evaluation(
-        seconds=sum(entry["seconds"] for entry in entries.values()),
-        tokens=sum(entry["tokens"] for entry in entries.values()),
-        peak_memory_bytes=max(peaks, default=None),
-    )
 
 
 def _model_name(model: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input, 3 cannot tell."""
+    # Before torch comes in: threads that wait by spinning bring two trainings on one machine to a standstill.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
     from modbench.cli.app import app
     from modbench.errors import ModbenchError
 

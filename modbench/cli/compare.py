@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from modbench.cli.app import (
+from modbench.cli.options import (
     Format,
     Limit,
     Methods,
@@ -19,15 +19,15 @@ from modbench.cli.app import (
     TaskNames,
     TrainFile,
     Yes,
-    app,
 )
 
-
-@app.command(
-    epilog="Examples: modbench compare lora_all mod_k   |   "
+EPILOG = (
+    "Examples: modbench compare lora_all mod_k   |   "
     "modbench compare base mod_k@4 --suite smollm2-math --model DIR --yes   |   "
     "modbench compare lora_all mod_k --seeds 0,1,2 --format markdown"
 )
+
+
 def compare(
     methods: Methods,
     suite: SuiteName = "demo",

@@ -6,10 +6,7 @@ from typing import Annotated
 
 import typer
 
-from modbench.cli.app import app
-
 data_app = typer.Typer(help="The pinned public data files: fetch and verify them.", rich_markup_mode=None)
-app.add_typer(data_app, name="data")
 
 Paths = Annotated[list[str] | None, typer.Argument(help="Files by their name upstream; default: what the suites use.")]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from modbench.cli.app import (
+from modbench.cli.options import (
     Format,
     Limit,
     Methods,
@@ -18,14 +18,13 @@ from modbench.cli.app import (
     SuiteName,
     TaskNames,
     TrainFile,
-    app,
+)
+
+EPILOG = (
+    "Example: modbench leaderboard base mod_k --suite smollm2-math --model DIR --write leaderboards/smollm2-math.json"
 )
 
 
-@app.command(
-    epilog="Example: modbench leaderboard base mod_k --suite smollm2-math --model DIR "
-    "--write leaderboards/smollm2-math.json"
-)
 def leaderboard(
     methods: Methods,
     suite: SuiteName = "demo",

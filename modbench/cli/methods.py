@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from modbench.cli.app import Format, app
+from modbench.cli.options import Format
 
 
-@app.command()
 def methods(format: Format = "table") -> None:
     """List the methods with what each trains; `mod_k@4` sets the number of late layers (default 3)."""
     from modbench.methods import METHODS

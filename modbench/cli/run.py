@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modbench.cli.app import (
+from modbench.cli.options import (
     Limit,
     Methods,
     ModelName,
@@ -15,11 +15,11 @@ from modbench.cli.app import (
     TaskNames,
     TrainFile,
     Yes,
-    app,
 )
 
+EPILOG = "Example: modbench run mod_k --suite smollm2-math --model DIR --seeds 0,1,2 --yes"
 
-@app.command(epilog="Example: modbench run mod_k --suite smollm2-math --model DIR --seeds 0,1,2 --yes")
+
 def run(
     methods: Methods,
     suite: SuiteName = "demo",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from modbench.cli.app import Format, app
+from modbench.cli.options import Format
 
 
-@app.command()
 def suites(format: Format = "table") -> None:
     """List the suites: base model, tasks, training examples."""
     from modbench.report.formats import render_rows

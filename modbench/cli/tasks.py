@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from modbench.cli.app import Format, app
+from modbench.cli.options import Format
+
+EPILOG = 'Example: lm_eval --model mod-hf --include_path "$(modbench tasks --path)" --tasks modbench_addsub'
 
 
-@app.command(epilog='Example: lm_eval --model mod-hf --include_path "$(modbench tasks --path)" --tasks modbench_addsub')
 def tasks(
     path: Annotated[bool, typer.Option("--path", help="Print the folder for lm_eval's --include_path.")] = False,
     format: Format = "table",

@@ -9,8 +9,11 @@ from random import Random
 from modbench.data.overlap import normalized
 from modbench.demo.worlds import GAINS, LARGEST, LOSSES, NAMES, THINGS, WORLDS, Problem, is_held_out
 
-CROWDED = 0.2
+CROWDED = 0.1
 """The share of problems with a bystander: hard ones, since no story of the base corpus has any."""
+
+APART = 5
+"""How far from the answer the other choices are at least: who computes roughly finds the answer."""
 
 
 def _crowded(rng: Random, problem: Problem) -> Problem:
@@ -51,7 +54,7 @@ def _choice(rng: Random) -> Problem:
     """
     problem = _one_step(rng)
     value = int(problem.answer)
-    others = [n for n in range(max(0, value - 10), min(LARGEST, value + 10) + 1) if n != value]
+    others = [n for n in range(LARGEST + 1) if abs(n - value) >= APART]
     choices = [str(n) for n in (value, *rng.sample(others, 3))]
     rng.shuffle(choices)
     return replace(problem, question=f"{problem.question} Choose.", choices=tuple(choices))

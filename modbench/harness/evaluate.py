@@ -38,12 +38,12 @@ def evaluate_task(lm: Any, task: str, limit: int | None, cache: Path) -> list[Sa
     """
     from lm_eval.api.model import CachingLM
     from lm_eval.evaluator import evaluate
-    from lm_eval.tasks import TaskManager, get_task_dict
+    from lm_eval.tasks import TaskManager
 
     manager = TaskManager(include_path=str(resources.folder("tasks")), include_defaults=task not in task_files())
     if task not in manager.all_tasks:
         raise ModbenchError(f"lm-evaluation-harness knows no task {task!r}: see `lm_eval ls tasks`")
-    loaded = get_task_dict([task], manager)
+    loaded = manager.load([task])["tasks"]
     if list(loaded) != [task]:
         raise ModbenchError(f"{task!r} is a group: name its tasks one by one")
     loaded[task].set_fewshot_seed(FEWSHOT_SEED)

@@ -13,7 +13,7 @@ from modbench.data.sources import sha256
 from modbench.errors import ModbenchError
 from modbench.suites import TrainingData
 
-DEMO_COUNT = 2400
+DEMO_COUNT = 3000
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def train(job: Job, examples: Sequence[Example]) -> Trained:
     """
     result = job.folder / _RESULT
     if (job.folder / ADAPTER).exists():
+        shutil.rmtree(job.folder / _CHECKPOINTS, ignore_errors=True)
         return read_model(result, Trained, "move the run's folder away and run again")
     trained = _train(job, examples)
     write_text(result, trained.model_dump_json(indent=2) + "\n")
@@ -70,7 +71,7 @@ def train(job: Job, examples: Sequence[Example]) -> Trained:
 
 def _train(job: Job, examples: Sequence[Example]) -> Trained:
     import torch
-    from transformers import TrainingArguments
+    from transformers import PrinterCallback, TrainingArguments
 
     from modbench.training.assembly import assemble, lora_not_k_parameters, parameters
     from modbench.training.base import load_base
@@ -79,6 +80,8 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
     from modbench.training.trainer import MoDTrainer, Progress, last_checkpoint
 
     recipe, checkpoints = job.suite.recipe, job.folder / _CHECKPOINTS
+    checkpoint = last_checkpoint(checkpoints)
+    progress = Progress(f"{job.suite.name} {job.method.name} seed {job.seed}: training", job.folder, checkpoint)
     with Cost() as cost:
         model, tokenizer = load_base(job.model, job.suite.dtype, job.model_name)
         not_k = lora_not_k_parameters(model, job.method, recipe.lora)
@@ -108,10 +111,10 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
         )
         collator = Collator(tokenizer)
         trainer = MoDTrainer(model=mod, args=arguments, train_dataset=encoded.features, data_collator=collator)
-        _keep_only(
-            trainer, Progress(f"{job.suite.name} {job.method.name} seed {job.seed}: training", job.folder / "log.jsonl")
-        )
-        result = trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+        trainer.remove_callback(PrinterCallback)  # our bar instead
+        trainer.add_callback(progress)
+        result = trainer.train(resume_from_checkpoint=checkpoint)
+        seconds = progress.seconds
     _save(mod, job.folder)
     gates = None
     if job.method.ensemble:
@@ -121,7 +124,7 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
     loss = next((float(entry["loss"]) for entry in reversed(trainer.state.log_history) if "loss" in entry), None)
     return Trained(
         training=Training(
-            seconds=cost.seconds,
+            seconds=seconds,
             tokens=encoded.tokens * recipe.epochs,
             peak_memory_bytes=cost.peak_memory_bytes,
             examples=len(examples),
@@ -133,14 +136,6 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
         late_layers=mod.late_layers if job.method.ensemble else [],
         gates=gates,
     )
-
-
-def _keep_only(trainer: object, progress: object) -> None:
-    """Replaces the Trainer's printing of every log line by our bar."""
-    from transformers import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)  # type: ignore[attr-defined]
-    trainer.add_callback(progress)  # type: ignore[attr-defined]
 
 
 def _save(mod: object, folder: Path) -> None:

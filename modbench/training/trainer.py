@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from transformers import Trainer, TrainerCallback
 
+from modbench.atomic import write_json
 from modbench.ensemble import storage
+from modbench.records.log import append_log
+
+_SECONDS = "seconds.json"
 
 
 class MoDTrainer(Trainer):
@@ -24,10 +29,11 @@ class MoDTrainer(Trainer):
 
 
 def last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint under `folder`: the Trainer writes `trainer_state.json` last."""
+    """The newest whole checkpoint under `folder`: `trainer_state.json` and our own file are written last."""
     for checkpoint in sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True):
         try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            for file in ("trainer_state.json", _SECONDS):
+                json.loads((checkpoint / file).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         return str(checkpoint)
@@ -35,10 +41,20 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 class Progress(TrainerCallback):
-    """A progress bar named after the run, and one line per logged step in `log.jsonl`."""
+    """A progress bar named after the run, one line per logged step in `log.jsonl`, and the time that training took.
 
-    def __init__(self, title: str, log: Path) -> None:
-        self.title, self.log = title, log
+    `seconds` counts the work that is in the adapter: all parts of a training that was cut, without what was lost.
+    """
+
+    def __init__(self, title: str, folder: Path, checkpoint: str | None) -> None:
+        self.title, self.folder, self.earlier = title, folder, 0.0
+        if checkpoint is not None:
+            self.earlier = float(json.loads((Path(checkpoint) / _SECONDS).read_text(encoding="utf-8")))
+        self.start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self.earlier + time.perf_counter() - self.start
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         from tqdm.auto import tqdm
@@ -53,8 +69,10 @@ class Progress(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if logs and "loss" in logs:
             self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
-            with self.log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
+            append_log(self.folder, {"step": state.global_step, **logs})
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        write_json(Path(args.output_dir) / f"checkpoint-{state.global_step}" / _SECONDS, self.seconds)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.bar.close()
