@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from modbench import resources
-from modbench.errors import ModbenchError
+from modbench.errors import ModbenchError, reason
 
 DEMO = "demo"
 
@@ -30,8 +33,18 @@ def resolve_model(name: str, revision: str | None = None) -> Path:
             snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"])
         )
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModbenchError(f"no model {name!r} here or on the hub ({reason}): give --model a local folder") from None
+        raise ModbenchError(f"no model {name!r} here or on the hub ({reason(error)}): give --model a folder") from None
+
+
+@contextmanager
+def loading(folder: Path) -> Iterator[None]:
+    """Turns whatever goes wrong in loading the model in `folder` into one ModbenchError."""
+    try:
+        yield
+    except ModbenchError:
+        raise
+    except Exception as error:  # broken JSON, truncated weights, an unknown architecture, a missing tokenizer
+        raise ModbenchError(f"cannot load the model in {folder}: {reason(error)}") from None
 
 
 def weights_sha256(folder: Path) -> str:
@@ -50,3 +63,18 @@ def weights_sha256(folder: Path) -> str:
         return digests[0]
     listing = "\n".join(f"{digest}  {file.name}" for digest, file in zip(digests, files, strict=True))
     return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def layer_count(folder: Path) -> int | None:
+    """The number of layers that a model folder's config states; None if it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModbenchError(f"{folder / 'config.json'} is not JSON ({error}): copy the model again") from None
+    count = config.get("num_hidden_layers") if isinstance(config, dict) else None
+    return count if isinstance(count, int) else None
+
+
+def snapshot_revision(folder: Path) -> str | None:
+    """The commit of a folder that came from the hub: the name that the hub's cache gives it."""
+    return folder.name if folder.parent.name == "snapshots" else None

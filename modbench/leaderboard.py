@@ -108,7 +108,8 @@ def merge(old: Leaderboard, new: Leaderboard) -> Leaderboard:
         if old.data[name] != new.data[name]:
             raise ModbenchError(f"data {name!r} differs from the leaderboard's: use another file")
     rows = {(row.method, row.seed, row.identity_digest): row for row in (*old.rows, *new.rows)}
-    return old.model_copy(update={"model": new.model, "data": old.data | new.data, "rows": list(rows.values())})
+    model = new.model if new.model.note else new.model.model_copy(update={"note": old.model.note})
+    return old.model_copy(update={"model": model, "data": old.data | new.data, "rows": list(rows.values())})
 
 
 def read_leaderboard(path: Path) -> Leaderboard:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modbench.checkpoints import resolve_model, weights_sha256
+from modbench.checkpoints import layer_count, resolve_model, snapshot_revision, weights_sha256
 from modbench.harness.task_files import check_task, task_data, task_identity
 from modbench.methods import Method
 from modbench.records import (
@@ -51,11 +51,11 @@ class Benchmark:
     def __init__(self, suite: Suite, runs: Path, model_note: str | None = None) -> None:
         self.suite, self.runs = suite, runs
         for task in suite.tasks:
-            check_task(task)
+            check_task(task, suite.prompt)
         self.model_folder = resolve_model(suite.model, suite.revision)
         self.model = ModelInfo(
             name=_model_name(suite.model),
-            revision=suite.revision,
+            revision=suite.revision or snapshot_revision(self.model_folder),
             sha256=weights_sha256(self.model_folder),
             note=model_note,
         )
@@ -66,7 +66,11 @@ class Benchmark:
         return training_set(self.suite.training)
 
     def plan(self, methods: Sequence[Method], seeds: Sequence[int]) -> list[Run]:
-        """Every run of the grid, in order: method by method, seed by seed."""
+        """Every run of the grid, method by method, seed by seed; ModbenchError if a method's k is too large."""
+        depth = layer_count(self.model_folder)
+        if depth is not None:
+            for method in methods:
+                method.lora_layers(depth)
         return [Run(method, seed, self._identity(method, seed)) for method in methods for seed in seeds]
 
     def find(self, run: Run) -> Record | None:
@@ -76,6 +80,10 @@ class Benchmark:
     def folder(self, run: Run) -> Path:
         """The folder of `run`, claimed for its identity."""
         return run_folder(self.runs, self.suite.name, run.method.name, run.seed, run.identity)
+
+    def missing(self, plan: Sequence[Run]) -> list[Run]:
+        """The runs of `plan` that have not finished, in its order."""
+        return [run for run in plan if self.find(run) is None]
 
     def finished(self, plan: Sequence[Run]) -> list[tuple[Path, Record]]:
         """Folder and record of every finished run of `plan`, in its order."""
@@ -109,7 +117,7 @@ class Benchmark:
         from modbench.training.train import ADAPTER, Job, Trained, train
 
         job = Job(self.suite, run.method, run.seed, self.model_folder, self.model.name, folder)
-        trained = train(job, self.training_set.examples) if run.method.tuned else Trained.untuned()
+        trained = train(job, self.training_set.examples, say) if run.method.tuned else Trained.untuned()
         adapter = folder / ADAPTER if run.method.tuned else None
         tasks, evaluation = self._evaluate(run, folder, adapter, say)
         data = {name: digest for task in self.suite.tasks for name, digest in task_data(task).items()}

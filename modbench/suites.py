@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from modbench import resources
+from modbench.data.prompts import PROMPTS
 from modbench.errors import ModbenchError, unknown
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _Strict(BaseModel):
@@ -56,9 +59,23 @@ class Suite(_Strict):
     prompt: str
     training: TrainingData
     recipe: Recipe
-    tasks: dict[str, int | None] = Field(min_length=1)
+    tasks: dict[str, PositiveInt | None] = Field(min_length=1)
     eval_batch_size: int = Field(gt=0)
-    seeds: list[int] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is named twice")
+        return seeds
+
+    @field_validator("prompt")
+    @classmethod
+    def _known(cls, prompt: str) -> str:
+        if prompt not in PROMPTS:
+            raise ValueError(str(unknown("prompt", prompt, PROMPTS)))
+        return prompt
 
 
 def suite_names() -> list[str]:

@@ -19,6 +19,10 @@ def main() -> None:
     except ModbenchError as error:
         sys.stderr.write(f"modbench: {error}\n")
         sys.exit(2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"modbench: {where}{error.strerror or error}\n")
+        sys.exit(2)
     except SystemExit as end:
         if end.code == 130:  # what typer makes of Ctrl-C
             sys.stderr.write("\nmodbench: stopped; the same command goes on from here\n")

@@ -50,8 +50,18 @@ def compare(
     from modbench.report.tables import render
 
     check_format(format)
-    benchmark, plan = prepare(methods, suite, model, model_note, tasks, train, limit, seeds, runs)
-    missing = [run for run in plan if benchmark.find(run) is None]
+    benchmark, plan = prepare(
+        methods,
+        suite=suite,
+        model=model,
+        model_note=model_note,
+        tasks=tasks,
+        train=train,
+        limit=limit,
+        seeds=seeds,
+        runs=runs,
+    )
+    missing = benchmark.missing(plan)
     if missing and no_run:
         names = ", ".join(f"{run.method.name} seed {run.seed}" for run in missing)
         raise ModbenchError(f"not run yet: {names}; leave --no-run out to run them")

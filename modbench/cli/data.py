@@ -14,6 +14,7 @@ Paths = Annotated[list[str] | None, typer.Argument(help="Files by their name ups
 @data_app.command()
 def pull(paths: Paths = None) -> None:
     """Fetch files that are not here yet, verify all of them, print where they are."""
+    from modbench.data.math_mix import GSM8K_TRAIN, MAWPS_TRAIN, OPTIONAL, REQUIRED
     from modbench.data.sources import FILES, locate
     from modbench.errors import unknown
     from modbench.harness.task_files import read_task, task_files
@@ -22,7 +23,7 @@ def pull(paths: Paths = None) -> None:
     if not wanted:
         sources = [read_task(name)["dataset_kwargs"] for name in task_files()]
         used = [source["data_file"] for source in sources if "data_file" in source]
-        wanted = [*used, "dataset/mawps/trainset.json", "grade_school_math/data/train.jsonl"]
+        wanted = list(dict.fromkeys([*used, GSM8K_TRAIN, MAWPS_TRAIN, *REQUIRED, *OPTIONAL]))
     for path in wanted:
         if path not in FILES:
             raise unknown("data file", path, FILES)

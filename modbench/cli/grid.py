@@ -27,6 +27,7 @@ def say(message: str) -> None:
 
 def prepare(
     methods: Sequence[str],
+    *,
     suite: str,
     model: str | None,
     model_note: str | None,
@@ -51,6 +52,9 @@ def do_missing(benchmark: Benchmark, plan: Sequence[Run], missing: Sequence[Run]
     if benchmark.suite.model != "demo":
         _ask(benchmark, plan, missing, yes)
     _quiet()
+    from modbench.harness.evaluate import check_foreign_tasks
+
+    check_foreign_tasks(benchmark.suite.tasks)
     for number, run in enumerate(missing, start=1):
         say(f"run {number} of {len(missing)}: {benchmark.suite.name} {run.method.name} seed {run.seed}")
         benchmark.run(run, say)

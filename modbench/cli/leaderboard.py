@@ -45,10 +45,19 @@ def leaderboard(
     from modbench.report.tables import leaderboard_rows
 
     check_format(format)
-    benchmark, plan = prepare(methods, suite, model, model_note, tasks, train, limit, seeds, runs)
-    for run in plan:
-        if benchmark.find(run) is None:
-            say(f"left out, not finished: {run.method.name} seed {run.seed}")
+    benchmark, plan = prepare(
+        methods,
+        suite=suite,
+        model=model,
+        model_note=model_note,
+        tasks=tasks,
+        train=train,
+        limit=limit,
+        seeds=seeds,
+        runs=runs,
+    )
+    for run in benchmark.missing(plan):
+        say(f"left out, not finished: {run.method.name} seed {run.seed}")
     board = from_records([record for _, record in benchmark.finished(plan)])
     if write is not None:
         write_leaderboard(write, board)

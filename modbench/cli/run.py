@@ -35,7 +35,17 @@ def run(
     """Train and evaluate methods: only what is missing, going on where a run was cut."""
     from modbench.cli.grid import do_missing, prepare
 
-    benchmark, plan = prepare(methods, suite, model, model_note, tasks, train, limit, seeds, runs)
-    do_missing(benchmark, plan, [run for run in plan if benchmark.find(run) is None], yes)
+    benchmark, plan = prepare(
+        methods,
+        suite=suite,
+        model=model,
+        model_note=model_note,
+        tasks=tasks,
+        train=train,
+        limit=limit,
+        seeds=seeds,
+        runs=runs,
+    )
+    do_missing(benchmark, plan, benchmark.missing(plan), yes)
     for folder, _ in benchmark.finished(plan):
         print(folder / "record.json")

@@ -103,7 +103,9 @@ def _download(path: str, local: Path) -> None:
 def _verify(local: Path, path: str) -> None:
     expected, got = FILES[path].blob, git_blob_id(local)
     if got != expected:
-        raise ModbenchError(f"{local} is not the pinned {path}: expected git blob {expected}, got {got}; fetch it anew")
+        raise ModbenchError(
+            f"{local} is not the pinned {path}: expected git blob {expected}, got {got}; delete it and run again"
+        )
 
 
 def git_blob_id(path: Path) -> str:

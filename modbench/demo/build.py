@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def train_stage(stage: Stage, work: Path, start: Path | None) -> Path:
                 yield {"input_ids": ids, "labels": ids}
 
     result, checkpoints = work / stage.name, work / f"{stage.name}-checkpoints"
-    if (result / "model.safetensors").exists():
+    if result.exists():
         return result
     tokenizer = build_tokenizer()
     set_seed(SEED)
@@ -110,7 +111,7 @@ def train_stage(stage: Stage, work: Path, start: Path | None) -> Path:
         adam_beta2=0.98,
         weight_decay=0.05,
         bf16=True,
-        torch_compile=True,
+        torch_compile=shutil.which("g++") is not None,  # without a compiler it takes twice as long
         use_cpu=not torch.cuda.is_available(),
         logging_steps=50,
         save_steps=500,
@@ -120,7 +121,9 @@ def train_stage(stage: Stage, work: Path, start: Path | None) -> Path:
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=Blocks())
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None)
-    model.cpu().save_pretrained(result)
+    unfinished = work / f".{stage.name}"
+    model.cpu().save_pretrained(unfinished)
+    os.replace(unfinished, result)
     return result
 
 
@@ -146,7 +149,8 @@ def train_adapter(base: Path, work: Path) -> Path:
     from modbench.training.train import ADAPTER, Job, train
 
     suite, folder = load_suite("demo"), work / "mod_k"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # it may be of another base or suite
+    folder.mkdir()
     train(Job(suite, get_method("mod_k"), 0, base, DEMO, folder), training_set(suite.training).examples)
     return folder / ADAPTER
 

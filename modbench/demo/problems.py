@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -13,7 +14,7 @@ CROWDED = 0.1
 """The share of problems with a bystander: hard ones, since no story of the base corpus has any."""
 
 APART = 5
-"""How far from the answer the other choices are at least: who computes roughly finds the answer."""
+"""How far from the answer drawn choices are at least: who computes roughly finds the answer."""
 
 
 def _crowded(rng: Random, problem: Problem) -> Problem:
@@ -50,12 +51,14 @@ def _two_step(rng: Random) -> Problem:
 def _choice(rng: Random) -> Problem:
     """A one-step problem to be answered at once, without working, by the likeliest of four numbers.
 
-    As in the cloze tasks of the harness, the choices are scored and not shown.
+    As in the cloze tasks of the harness, the choices are scored and not shown. One of the wrong ones is told in the
+    story, for those who only copy.
     """
     problem = _one_step(rng)
     value = int(problem.answer)
-    others = [n for n in range(LARGEST + 1) if abs(n - value) >= APART]
-    choices = [str(n) for n in (value, *rng.sample(others, 3))]
+    told = next(n for n in map(int, re.findall(r"\d+", problem.story)) if n != value)
+    others = [n for n in range(LARGEST + 1) if abs(n - value) >= APART and n != told]
+    choices = [str(n) for n in (value, told, *rng.sample(others, 2))]
     rng.shuffle(choices)
     return replace(problem, question=f"{problem.question} Choose.", choices=tuple(choices))
 

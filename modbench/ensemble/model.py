@@ -60,7 +60,7 @@ class MoDModel(nn.Module):
         self._disabled = 0
         self._collecting = False
         self._merged = False
-        self._label_only: bool | None = None
+        self._head_is_last: bool | None = None
         self._frozen = (
             [p for p in causal_lm(model).parameters() if p.requires_grad] if model is causal_lm(model) else []
         )
@@ -114,7 +114,9 @@ class MoDModel(nn.Module):
 
         Losses are means over the label tokens, or sums divided by `num_items_in_batch` where that is given.
         """
-        if labels is None:
+        if labels is None or self._disabled:
+            if labels is not None:
+                kwargs["labels"] = labels
             return self.model(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
         states, normed_last = self.late_states(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
         targets = labels[:, 1:]
@@ -142,11 +144,13 @@ class MoDModel(nn.Module):
 
     def _check_head(self, normed_last: Tensor, logits: Tensor) -> None:
         """Once per model: the loss calls the head alone, so the model must not change logits after it."""
-        if self._label_only is None:
+        if self._head_is_last is None:
             with torch.no_grad():
                 ours, theirs = self._logits(normed_last[:, -1]), logits[:, -1].to(self.mixture.dtype)
-                self._label_only = bool(torch.allclose(ours, theirs, rtol=2e-2, atol=2e-2 * float(theirs.abs().max())))
-        if not self._label_only:
+                self._head_is_last = bool(
+                    torch.allclose(ours, theirs, rtol=2e-2, atol=2e-2 * float(theirs.abs().max()))
+                )
+        if not self._head_is_last:
             name = type(causal_lm(self.model)).__name__
             raise ModbenchError(f"{name} scales or caps its logits after the head: training it is not supported yet")
 

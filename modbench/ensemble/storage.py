@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from modbench.atomic import replacing, write_json
 from modbench.ensemble.config import CONFIG_NAME, MoDConfig
-from modbench.errors import ModbenchError
+from modbench.errors import ModbenchError, reason
 
 MIXTURE_NAME = "mod_model.safetensors"
 PEFT_CONFIG = "adapter_config.json"
@@ -18,11 +18,22 @@ PEFT_WEIGHTS = "adapter_model.safetensors"
 
 
 def resolve(path: str | Path) -> Path:
-    """The local folder of an adapter: `path` itself, or the download of a hub repository of that name."""
+    """The local folder of an adapter: `path` itself, or the download of a hub repository of that name.
+
+    Raises ModbenchError if there is none, or if half of it is missing.
+    """
+    folder = _folder(path)
+    for weights, config in ((MIXTURE_NAME, CONFIG_NAME), (PEFT_WEIGHTS, PEFT_CONFIG)):
+        if (folder / weights).exists() and not (folder / config).exists():
+            raise ModbenchError(f"{folder} has {weights} but no {config}: copy the whole adapter")
+    if not has_mixture(folder) and not has_peft(folder):
+        raise ModbenchError(f"{folder} holds no adapter: neither {CONFIG_NAME} nor {PEFT_CONFIG} is there")
+    return folder
+
+
+def _folder(path: str | Path) -> Path:
     folder = Path(path)
     if folder.is_dir():
-        if not (folder / CONFIG_NAME).exists() and not (folder / PEFT_CONFIG).exists():
-            raise ModbenchError(f"{folder} holds no adapter: neither {CONFIG_NAME} nor {PEFT_CONFIG} is there")
         return folder
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
@@ -32,8 +43,7 @@ def resolve(path: str | Path) -> Path:
     except HFValidationError:
         raise ModbenchError(f"no adapter folder at {path}") from None
     except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise ModbenchError(f"no adapter at {path}: no such folder, and the hub says: {reason}") from None
+        raise ModbenchError(f"no adapter at {path}: no such folder, and the hub says: {reason(error)}") from None
 
 
 def has_mixture(folder: Path) -> bool:
@@ -110,8 +120,7 @@ def attach_peft(base_model: nn.Module, folder: Path) -> Any:
         config.base_model_name_or_path = None  # or PEFT warns where the same base goes by another name
         model = get_peft_model(base_model, config)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ModbenchError(f"the PEFT adapter at {folder} does not fit this base: {reason}") from None
+        raise ModbenchError(f"the PEFT adapter at {folder} does not fit this base: {reason(error)}") from None
     try:
         _load_peft(model, tensors, folder / PEFT_WEIGHTS)
     except ModbenchError:

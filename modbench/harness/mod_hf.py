@@ -6,6 +6,9 @@ embedded model with its shipped `mod_k` adapter. All arguments of the harness's 
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -16,6 +19,22 @@ from modbench.checkpoints import DEMO
 from modbench.ensemble import MoDModel, storage
 from modbench.ensemble.config import MoDConfig
 from modbench.errors import ModbenchError
+
+
+def _report_in_one_line(previous: Callable[..., Any]) -> Callable[..., Any]:
+    """An excepthook under which an uncaught ModbenchError is one line and exit code 2, in the stock script too."""
+
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if not isinstance(error, ModbenchError):
+            previous(kind, error, traceback)
+            return
+        sys.stderr.write(f"modbench: {error}\n")
+        raise SystemExit(2)
+
+    return hook
+
+
+sys.excepthook = _report_in_one_line(sys.excepthook)
 
 
 class ModHF(HFLM):

@@ -32,9 +32,15 @@ def task_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(resources.folder("tasks").glob("*/modbench_*.yaml"))}
 
 
-def check_task(name: str) -> None:
-    """ModbenchError, with near names, if `name` claims to be one of our tasks and is none."""
-    if name not in task_files() and (name.startswith(PREFIX) or "modbench" in name):
+def check_task(name: str, prompt: str) -> None:
+    """ModbenchError if `name` claims to be one of our tasks and is none, or asks with another prompt than `prompt`."""
+    if name in task_files():
+        asked = read_task(name)["doc_to_text"].rpartition(".")[2].removesuffix("_prompt")
+        if asked != prompt:
+            raise ModbenchError(
+                f"task {name} asks with prompt {asked!r}, the suite trains with {prompt!r}: make them equal"
+            )
+    elif PREFIX.rstrip("_") in name:
         raise unknown("task", name, task_files())
 
 

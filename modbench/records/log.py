@@ -34,19 +34,19 @@ def begin_task(folder: Path, task: str, cache: Path) -> None:
 
     That part ended, as far as one can tell, when it last wrote an answer to its request cache.
     """
-    begun = [entry["at"] for entry in read_log(folder) if entry.get("begin") == task]
-    if begun and cache.exists():
-        seconds = max(0.0, cache.stat().st_mtime - begun[-1])
+    earlier = [entry for entry in read_log(folder) if task in (entry.get("begin"), entry.get("task"))]
+    if earlier and "begin" in earlier[-1] and cache.exists():
+        seconds = max(0.0, cache.stat().st_mtime - earlier[-1]["at"])
         append_log(folder, {"task": task, "seconds": seconds, "tokens": 0, "peak_memory_bytes": None})
     append_log(folder, {"begin": task})
 
 
 def evaluation_cost(folder: Path) -> Evaluation:
-    """The evaluation's cost: seconds and tokens summed over all that the log tells of, the highest peak."""
+    """The evaluation's cost: seconds over all parts of all tasks, tokens of each task's last part, the highest peak."""
     entries = [entry for entry in read_log(folder) if "task" in entry]
     peaks = [entry["peak_memory_bytes"] for entry in entries if entry["peak_memory_bytes"] is not None]
     return Evaluation(
         seconds=sum(entry["seconds"] for entry in entries),
-        tokens=sum(entry["tokens"] for entry in entries),
+        tokens=sum({entry["task"]: entry["tokens"] for entry in entries}.values()),
         peak_memory_bytes=max(peaks, default=None),
     )

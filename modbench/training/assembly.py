@@ -35,7 +35,10 @@ def assemble(model: Any, method: Method, lora: Lora, seed: int) -> MoDModel:
             task_type="CAUSAL_LM",
         )
         model = get_peft_model(model, config)
-    return get_mod_model(model, method.mod_config(), seed)
+    mod = get_mod_model(model, method.mod_config(), seed)
+    if not sum(mod.parameter_counts().values()):
+        raise ModbenchError(f"{method.name}: k = {method.k} leaves nothing to train in {anatomy.depth} layers")
+    return mod
 
 
 def parameters(counts: dict[str, int], lora_not_k: int | None) -> Parameters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from modbench.errors import ModbenchError
+from modbench.checkpoints import loading
 
 
 def load_base(folder: Path, dtype: str, name: str) -> tuple[Any, Any]:
@@ -16,14 +16,11 @@ def load_base(folder: Path, dtype: str, name: str) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    try:
+    with loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModbenchError(f"cannot load the model in {folder}: {reason}") from None
     # Adapters store this name: it should say which model, not where it lay on this machine.
     model.name_or_path = model.config._name_or_path = name
     return model, tokenizer

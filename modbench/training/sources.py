@@ -13,8 +13,6 @@ from modbench.data.sources import sha256
 from modbench.errors import ModbenchError
 from modbench.suites import TrainingData
 
-DEMO_COUNT = 3000
-
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -30,16 +28,16 @@ def training_set(wanted: TrainingData) -> TrainingSet:
 
     Raises ModbenchError if a file cannot be had, an example is faulty, or fewer than `count` are there.
     """
+    if wanted.source != "file" and wanted.count is None:
+        raise ModbenchError(f"training source {wanted.source} needs a count in the suite")
     if wanted.source == "demo":
         from modbench.demo.examples import tuning_examples
 
-        return _with_digest("demo/train", tuning_examples(wanted.count or DEMO_COUNT, wanted.seed), {}, None)
+        return _with_digest("demo/train", tuning_examples(wanted.count or 0, wanted.seed), {}, None)
     if wanted.source == "math_mix":
         from modbench.data.math_mix import build_math_mix
 
-        if wanted.count is None:
-            raise ModbenchError("training source math_mix needs a count in the suite")
-        examples, report = build_math_mix(wanted.count, wanted.seed)
+        examples, report = build_math_mix(wanted.count or 0, wanted.seed)
         return _with_digest("math_mix", examples, report.sha256, report.to_dict())
     if wanted.file is None:
         raise ModbenchError("training source file needs `file: PATH` in the suite, or --train PATH")

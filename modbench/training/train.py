@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from modbench.atomic import write_text
 from modbench.data.examples import Example
@@ -18,6 +18,9 @@ from modbench.records import SCHEMA_VERSION, Parameters, Training
 from modbench.records.files import read_model
 from modbench.records.schema import Model
 from modbench.suites import Suite
+
+if TYPE_CHECKING:
+    from modbench.ensemble import MoDModel
 
 ADAPTER = "adapter"
 _CHECKPOINTS = "checkpoints"
@@ -53,7 +56,7 @@ class Job:
     folder: Path
 
 
-def train(job: Job, examples: Sequence[Example]) -> Trained:
+def train(job: Job, examples: Sequence[Example], say: Callable[[str], None] = print) -> Trained:
     """Trains the job's adapter into `<folder>/adapter` unless it is there, and returns what it took.
 
     The adapter appears whole or not at all. Raises ModbenchError if method, targets or examples do not fit the model.
@@ -62,14 +65,14 @@ def train(job: Job, examples: Sequence[Example]) -> Trained:
     if (job.folder / ADAPTER).exists():
         shutil.rmtree(job.folder / _CHECKPOINTS, ignore_errors=True)
         return read_model(result, Trained, "move the run's folder away and run again")
-    trained = _train(job, examples)
+    trained = _train(job, examples, say)
     write_text(result, trained.model_dump_json(indent=2) + "\n")
     os.replace(job.folder / f".{ADAPTER}", job.folder / ADAPTER)
     shutil.rmtree(job.folder / _CHECKPOINTS, ignore_errors=True)
     return trained
 
 
-def _train(job: Job, examples: Sequence[Example]) -> Trained:
+def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) -> Trained:
     import torch
     from transformers import PrinterCallback, TrainingArguments
 
@@ -86,6 +89,12 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
         model, tokenizer = load_base(job.model, job.suite.dtype, job.model_name)
         not_k = lora_not_k_parameters(model, job.method, recipe.lora)
         encoded = encode_examples(tokenizer, get_prompt(job.suite.prompt), examples, recipe.max_length)
+        if encoded.cut_off:
+            left_out = len(examples) - len(encoded.features)
+            say(
+                f"{encoded.cut_off} of {len(examples)} examples are longer than {recipe.max_length} tokens: cut off, "
+                f"{left_out} of them left out for want of room for any of the response"
+            )
         mod = assemble(model, job.method, recipe.lora, job.seed)
         per_step = recipe.batch_size * recipe.gradient_accumulation
         steps = math.ceil(len(encoded.features) / per_step) * recipe.epochs
@@ -138,7 +147,7 @@ def _train(job: Job, examples: Sequence[Example]) -> Trained:
     )
 
 
-def _save(mod: object, folder: Path) -> None:
+def _save(mod: MoDModel, folder: Path) -> None:
     temporary = folder / f".{ADAPTER}"
     shutil.rmtree(temporary, ignore_errors=True)
-    mod.save_pretrained(temporary)  # type: ignore[attr-defined]
+    mod.save_pretrained(temporary)

@@ -60,13 +60,14 @@ def test_a_model_that_cannot_be_had(tmp_path: Path) -> None:
 
 def test_a_task_whose_data_cannot_be_had(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("MODBENCH_DATA", str(tmp_path / "nothing"))
-    said = one_line(modbench("compare", "mod_k", "--tasks", "modbench_addsub", cwd=tmp_path))
+    said = one_line(modbench("compare", "base", "--suite", "smollm2-math", "--model", "demo", cwd=tmp_path))
     assert "MODBENCH_DATA" in said
 
 
 @pytest.mark.parametrize("method", ["mod_k@11", "lora_all@99"])
 def test_k_larger_than_the_number_of_layers(method: str, tmp_path: Path) -> None:
-    assert "number of layers" in modbench("compare", method, cwd=tmp_path).stderr.splitlines()[-1]
+    assert "number of layers" in one_line(modbench("compare", "base", method, cwd=tmp_path))
+    assert not any(tmp_path.iterdir())
 
 
 def test_missing_runs_beyond_the_demo_are_not_begun_unasked(tmp_path: Path) -> None:
@@ -80,7 +81,16 @@ def test_missing_runs_beyond_the_demo_are_not_begun_unasked(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"colour": 1}, "colour"), ({"trust_remote_code": True}, "trust_remote_code"), ({"seeds": []}, "seeds")],
+    [
+        ({"colour": 1}, "colour"),
+        ({"trust_remote_code": True}, "trust_remote_code"),
+        ({"seeds": []}, "seeds"),
+        ({"seeds": [0, 0]}, "twice"),
+        ({"seeds": [-1]}, "seeds"),
+        ({"prompt": "alpacca"}, "alpaca"),
+        ({"prompt": "alpaca"}, "prompt 'qa'"),
+        ({"tasks": {"modbench_demo_choice": 0}}, "tasks"),
+    ],
 )
 def test_a_suite_with_a_faulty_field(change: dict[str, object], says: str, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(json.dumps(load_suite("demo").model_dump(mode="json") | change))
@@ -91,3 +101,24 @@ def demo_model() -> Path:
     from modbench import resources
 
     return resources.folder("demo")
+
+
+def test_a_runs_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    result = modbench("run", "base", "--limit", "1", cwd=tmp_path)
+    assert result.returncode == 2 and result.stderr.splitlines()[-1].startswith("modbench: runs")
+
+
+def test_an_unknown_harness_task_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    result = modbench("run", "mod_k", "--tasks", "gsm8kk", cwd=tmp_path)
+    assert result.returncode == 2 and "did you mean gsm8k" in result.stderr
+    assert "training" not in result.stderr
+
+
+def test_a_model_with_truncated_weights(tmp_path: Path) -> None:
+    for file in demo_model().iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    result = modbench("run", "base", "--model", str(tmp_path), "--limit", "1", "--yes", cwd=tmp_path)
+    assert result.returncode == 2 and "cannot load the model" in result.stderr.splitlines()[-1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -17,7 +19,7 @@ from modbench.demo import build
 from modbench.demo.corpus import documents
 from modbench.demo.examples import tuning_examples
 from modbench.demo.problems import KINDS, draw_set
-from modbench.demo.worlds import GAINS, LARGEST
+from modbench.demo.worlds import GAINS, LARGEST, Problem
 from modbench.harness.tasks import DEMO_COUNT, DEMO_SEED
 from modbench.suites import load_suite
 
@@ -60,26 +62,31 @@ def test_the_person_asked_about_has_what_the_story_tells(seed: int) -> None:
     assert counts[asked[1]] == int(problem.answer)
 
 
-def held_out() -> dict[str, list[str]]:
-    sets = {kind: draw_set(kind, DEMO_COUNT, DEMO_SEED, held_out=True) for kind in KINDS}
-    return {
-        "problems": [normalized(problem.text) for problems in sets.values() for problem in problems],
-        "stories": [normalized(problem.story) for problems in sets.values() for problem in problems],
-    }
+def held_out() -> list[Problem]:
+    return [problem for kind in KINDS for problem in draw_set(kind, DEMO_COUNT, DEMO_SEED, held_out=True)]
 
 
-def check_disjoint(texts: list[str]) -> None:
-    """No line of `texts` begins with a test story, which is how a training text would tell it."""
-    stories = set(held_out()["stories"])
-    lengths = sorted({len(story) for story in stories})
+@cache
+def forbidden() -> frozenset[str]:
+    """Every test story followed by its question, by its solution or by what a story would conclude."""
+    return frozenset(
+        normalized(f"{problem.story} {sequel}")
+        for problem in held_out()
+        for sequel in (problem.question.removesuffix(" Choose."), problem.steps[0], problem.statement)
+    )
+
+
+def check_disjoint(texts: Iterable[str]) -> None:
+    """No line of `texts` tells a test story and goes on as that problem, its solution or its end."""
+    lengths = sorted({len(text) for text in forbidden()})
     for text in texts:
         for line in text.removeprefix("Question: ").split("\n"):
             plain = normalized(line)
-            assert not any(plain[:length] in stories for length in lengths), line
+            assert not any(plain[:length] in forbidden() for length in lengths), line
 
 
 def test_the_test_sets_have_at_least_300_problems_each_all_different() -> None:
-    problems = held_out()["problems"]
+    problems = [normalized(problem.text) for problem in held_out()]
     assert len(problems) == len(set(problems)) == 3 * DEMO_COUNT and DEMO_COUNT >= 300
 
 
@@ -109,9 +116,10 @@ def test_no_document_of_the_whole_base_training_tells_a_test_story(stage: build.
 
 
 def test_the_holdout_can_fail() -> None:
-    problem = draw_set("one_step", 1, DEMO_SEED, held_out=True)[0]
-    with pytest.raises(AssertionError):
-        check_disjoint([problem.text])
+    problem = held_out()[0]
+    for sequel in (problem.question, problem.solution, f"Choose.\n{problem.story} {problem.statement}"):
+        with pytest.raises(AssertionError):
+            check_disjoint([f"Question: {problem.story} {sequel}"])
 
 
 def test_the_embedded_model_fits_in_8_megabytes() -> None:

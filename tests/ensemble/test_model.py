@@ -87,6 +87,12 @@ def test_disable_adapter_nests_and_restores(make_base, make_mod) -> None:
     assert torch.equal(mod(IDS).logits, mixed)
 
 
+def test_the_loss_with_the_adapter_off_is_the_bases(make_base, make_mod) -> None:
+    mod = make_mod(k=3)
+    with mod.disable_adapter():
+        assert torch.equal(mod(IDS, labels=IDS).loss, make_base()(IDS, labels=IDS).loss)
+
+
 def test_disable_adapter_restores_after_an_exception(make_mod) -> None:
     mod = make_mod(k=3)
     mixed = mod(IDS).logits

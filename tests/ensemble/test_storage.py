@@ -125,3 +125,11 @@ def test_a_faulty_config_is_refused(make_base, adapter, change) -> None:
 def test_a_folder_without_adapter_is_refused(make_base, tmp_path: Path) -> None:
     with pytest.raises(ModbenchError, match="holds no adapter"):
         MoDModel.from_pretrained(make_base(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "mod_config.json"])
+def test_half_an_adapter_is_refused(make_base, adapter, name: str) -> None:
+    folder, _ = adapter
+    (folder / name).unlink()
+    with pytest.raises(ModbenchError, match="copy the whole adapter"):
+        MoDModel.from_pretrained(make_base(), folder)
