@@ -24,13 +24,18 @@ pytestmark = [
 ]
 
 
-def lm_eval(tmp_path: Path, tasks: list[str], include: Path, *arguments: str) -> tuple[dict[str, Any], str, Path]:
-    """Results, what was printed, and the folder of the results, of `lm_eval --model mod-hf` on `tasks`."""
+def run_script(tmp_path: Path, tasks: list[str], include: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`lm_eval --model mod-hf` on `tasks`, run to its end."""
     command = [str(LM_EVAL), "--model", "mod-hf", "--tasks", ",".join(tasks), "--include_path", str(include)]
     command += ["--limit", str(LIMIT), "--output_path", str(tmp_path / "out"), "--log_samples", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "MODBENCH_NO_HOOK"}
     environment |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def lm_eval(tmp_path: Path, tasks: list[str], include: Path, *arguments: str) -> tuple[dict[str, Any], str, Path]:
+    """Results, what was printed, and the folder of the results, of `lm_eval --model mod-hf` on `tasks`."""
+    done = run_script(tmp_path, tasks, include, *arguments)
     assert done.returncode == 0, done.stderr
     (file,) = (tmp_path / "out").glob("*/results_*.json")
     return json.loads(file.read_text()), done.stdout, file.parent
@@ -150,3 +155,13 @@ def test_with_an_adapter_that_peft_wrote(tmp_path: Path, our_tasks: Path, peft_a
     assert results["config"]["mod_config"] is None
     assert results["config"]["peft"] == str(peft_adapter)
     assert folder.name.endswith(peft_adapter.name)
+
+
+def test_a_truncated_adapter_is_one_line_and_exit_code_2(our_tasks: Path, tmp_path: Path) -> None:
+    shutil.copytree(resources.folder("demo-adapter"), tmp_path / "cut")
+    weights = tmp_path / "cut" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    done = run_script(tmp_path, ["modbench_demo_choice"], our_tasks, "--model_args", "pretrained=demo,peft=cut")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("modbench: cut/adapter_model.safetensors is not a whole")
+    assert "Traceback" not in done.stderr
