@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modbench.checkpoints import layer_count, resolve_model, snapshot_revision, weights_sha256
-from modbench.harness.task_files import check_task, task_data, task_identity
+from modbench.harness.task_files import check_task, task_identity
 from modbench.methods import Method
 from modbench.records import (
     Evaluation,
@@ -120,7 +120,7 @@ class Benchmark:
         trained = train(job, self.training_set.examples, say) if run.method.tuned else Trained.untuned()
         adapter = folder / ADAPTER if run.method.tuned else None
         tasks, evaluation = self._evaluate(run, folder, adapter, say)
-        data = {name: digest for task in self.suite.tasks for name, digest in task_data(task).items()}
+        data = {name: digest for task in self.tasks.values() for name, digest in task.get("data", {}).items()}
         record = Record(
             suite=self.suite.name,
             method=run.method.name,
