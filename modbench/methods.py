@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from modbench.errors import ModbenchError, unknown
 
@@ -15,18 +15,19 @@ DEFAULT_K = 3
 
 @dataclass(frozen=True)
 class Method:
-    """One way to tune: `lora` says which layers get LoRA, `ensemble` whether the last `k` layers are mixed."""
+    """One way to tune: `lora` says which layers get LoRA, `ensemble` the fields of MoDConfig by which
+    the last `k` layers are mixed (None: they are not)."""
 
     name: str
     lora: Literal["none", "not_k", "all"]
-    ensemble: bool
+    ensemble: dict[str, Any] | None
     trains: str
     k: int = DEFAULT_K
 
     @property
     def tuned(self) -> bool:
         """Whether there is anything to train."""
-        return self.lora != "none" or self.ensemble
+        return self.lora != "none" or self.ensemble is not None
 
     def lora_layers(self, depth: int) -> list[int]:
         """Indices, from 0, of the layers with LoRA in a model of `depth` layers."""
@@ -38,19 +39,19 @@ class Method:
         """The ensemble's config; a method without ensemble is weight 1 on the last layer and nothing else."""
         from modbench.ensemble import MoDConfig
 
-        if self.ensemble:
-            return MoDConfig(k=self.k)
+        if self.ensemble is not None:
+            return MoDConfig(k=self.k, **self.ensemble)
         return MoDConfig(k=1, router="last", distill_weight=0.0)
 
 
 METHODS = {
     method.name: method
     for method in (
-        Method("base", "none", False, "nothing: the model as it comes"),
-        Method("lora_not_k", "not_k", False, "LoRA on all but the last k layers"),
-        Method("lora_all", "all", False, "LoRA on every layer"),
-        Method("mod_k", "not_k", True, "LoRA on all but the last k layers; norms and router of the late layers"),
-        Method("lora_all_mod_k", "all", True, "LoRA on every layer; norms and router of the late layers"),
+        Method("base", "none", None, "nothing: the model as it comes"),
+        Method("lora_not_k", "not_k", None, "LoRA on all but the last k layers"),
+        Method("lora_all", "all", None, "LoRA on every layer"),
+        Method("mod_k", "not_k", {}, "LoRA on all but the last k layers; norms and router of the late layers"),
+        Method("lora_all_mod_k", "all", {}, "LoRA on every layer; norms and router of the late layers"),
     )
 }
 """The registry, in the order in which tables list the methods."""

@@ -100,7 +100,7 @@ class Benchmark:
         identity: dict[str, Any] = {
             "model": self.model.sha256,
             "dtype": suite.dtype,
-            "method": {"lora": method.lora, "ensemble": method.ensemble, "k": method.k},
+            "method": {"lora": method.lora, "ensemble": method.ensemble is not None, "k": method.k},
             "seed": seed,
             "tasks": {task: self.tasks[task] | {"limit": limit} for task, limit in suite.tasks.items()},
             "eval_batch_size": suite.eval_batch_size,

@@ -35,6 +35,8 @@ class Recipe(_Strict):
     batch_size: int = Field(gt=0)
     gradient_accumulation: int = Field(default=1, gt=0)
     learning_rate: float = Field(gt=0)
+    ensemble_learning_rate: float | None = Field(default=None, gt=0)
+    """The rate for norms and router; None is `learning_rate`."""
     warmup_steps: int = Field(default=0, ge=0)
     max_length: int = Field(gt=1)
 

@@ -12,9 +12,11 @@ from modbench.atomic import write_json
 from modbench.errors import ModbenchError, unknown
 
 CONFIG_NAME = "mod_config.json"
-ROUTERS = ("linear", "uniform", "last")
-ROUTER_INITS = ("zeros", "normal")
+ROUTERS = ("linear", "uniform", "last", "first")
+ROUTER_INITS = ("zeros", "normal", "last")
 ROUTER_INPUTS = ("normed", "hidden")
+LAST_OFFSET = 3.0
+"""With `router_init="last"` routing starts with e^3 : 1 for the last layer: 0.91 of the weight at k = 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class MoDConfig:
     """Number of late layers, the last layer included."""
     top_k: int | None = None
     """How many late layers keep a weight per token; None is dense routing."""
+    train_top_k: bool = False
+    """Whether `top_k` holds in training too; otherwise training is dense and only evaluation is sparse."""
     distill_weight: float = 0.1
     """lambda: the weight of the distillation loss beside the task loss."""
     distill_detach: bool = True
@@ -37,9 +41,11 @@ class MoDConfig:
     train_last_norm: bool = False
     """Whether the last layer too gets a trained norm of its own instead of the model's frozen one."""
     router: str = "linear"
-    """`linear`: softmax(x W_g); `uniform`: weight 1/k each; `last`: weight 1 on the last layer (no ensemble)."""
+    """`linear`: softmax(x W_g); `uniform`: weight 1/k each; `last`: weight 1 on the last layer (no ensemble);
+    `first`: weight 1 on the earliest late layer (early exit)."""
     router_init: str = "zeros"
-    """How W_g starts: `zeros` (uniform weights) or `normal` (standard deviation 0.02)."""
+    """How routing starts: `zeros` (W_g = 0, uniform weights), `normal` (W_g of standard deviation 0.02) or `last`
+    (W_g = 0 and a constant LAST_OFFSET on the last layer's score)."""
     router_input: str = "normed"
     """What the router reads: the last layer's state after (`normed`) or before (`hidden`) the final norm."""
     base_model_name_or_path: str | None = None

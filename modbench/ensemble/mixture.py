@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from modbench.ensemble.config import MoDConfig
+from modbench.ensemble.config import LAST_OFFSET, MoDConfig
 
 
 class Mixture(nn.Module):
@@ -49,11 +49,13 @@ class Mixture(nn.Module):
             if config.router == "uniform":
                 gates += 1 / config.k
             else:
-                gates[-1] = 1
+                gates[0 if config.router == "first" else -1] = 1
             return gates.expand(*normed_last.shape[:-1], config.k)
         source = normed_last if config.router_input == "normed" else states[-1]
         scores = self.router(source.to(self.dtype))
-        if config.top_k is not None and config.top_k < config.k:
+        if config.router_init == "last":
+            scores = scores + scores.new_tensor([0.0] * (config.k - 1) + [LAST_OFFSET])
+        if config.top_k is not None and config.top_k < config.k and (config.train_top_k or not self.training):
             # A stable sort of the reversed scores: ties go to the later layer.
             order = scores.flip(-1).sort(dim=-1, descending=True, stable=True).indices[..., config.top_k :]
             scores = scores.scatter(-1, config.k - 1 - order, float("-inf"))

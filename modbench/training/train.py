@@ -119,14 +119,20 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
             dataloader_pin_memory=False,
         )
         collator = Collator(tokenizer)
-        trainer = MoDTrainer(model=mod, args=arguments, train_dataset=encoded.features, data_collator=collator)
+        trainer = MoDTrainer(
+            model=mod,
+            args=arguments,
+            train_dataset=encoded.features,
+            data_collator=collator,
+            ensemble_learning_rate=recipe.ensemble_learning_rate,
+        )
         trainer.remove_callback(PrinterCallback)  # our bar instead
         trainer.add_callback(progress)
         result = trainer.train(resume_from_checkpoint=checkpoint)
         seconds = progress.seconds
     _save(mod, job.folder)
     gates = None
-    if job.method.ensemble:
+    if job.method.ensemble is not None:
         sample = encoded.features[:_GATE_EXAMPLES]
         batches = (collator(sample[i : i + 16]) for i in range(0, len(sample), 16))
         gates = mod.mean_gates({n: v.to(mod.device) for n, v in batch.items()} for batch in batches)
@@ -142,7 +148,7 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
             loss=loss if loss is not None and math.isfinite(loss) else None,
         ),
         parameters=parameters(mod.parameter_counts(), not_k),
-        late_layers=mod.late_layers if job.method.ensemble else [],
+        late_layers=mod.late_layers if job.method.ensemble is not None else [],
         gates=gates,
     )
 

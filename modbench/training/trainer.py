@@ -17,7 +17,26 @@ _SECONDS = "seconds.json"
 
 
 class MoDTrainer(Trainer):
-    """A Trainer whose checkpoints are adapter folders beside the optimizer's and the random state."""
+    """A Trainer whose checkpoints are adapter folders beside the optimizer's and the random state.
+
+    `ensemble_learning_rate` is the rate for norms and router; None is the one of `args`.
+    """
+
+    def __init__(self, *args: Any, ensemble_learning_rate: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ensemble_learning_rate = ensemble_learning_rate
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        """transformers' optimizer, its groups split where norms and router learn at a rate of their own."""
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if self.ensemble_learning_rate is not None:
+            ours = {id(p) for p in self.accelerator.unwrap_model(self.model).mixture.parameters()}
+            for group in list(optimizer.param_groups):
+                members = [p for p in group["params"] if id(p) in ours]
+                if members:
+                    group["params"] = [p for p in group["params"] if id(p) not in ours]
+                    optimizer.add_param_group(group | {"params": members, "lr": self.ensemble_learning_rate})
+        return optimizer
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = output_dir or self.args.output_dir

@@ -157,6 +157,6 @@ def test_parameter_counts_and_their_print(make_base, capsys) -> None:
 
 
 def test_top_k_ties_go_to_the_later_layer(make_base) -> None:
-    mod = get_mod_model(make_base(), MoDConfig(k=3, top_k=1))
+    mod = get_mod_model(make_base(), MoDConfig(k=3, top_k=1)).eval()
     states = [torch.randn(4, 16, dtype=torch.float64) for _ in range(3)]
     assert mod.mixture.gates(states, states[-1]).tolist() == [[0.0, 0.0, 1.0]] * 4
