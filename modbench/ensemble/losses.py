@@ -1,99 +1,154 @@
-"""The objective L_task + lambda L_distill over label tokens, in chunks that never hold the whole logits."""
+"""The objective L_task + lambda L_distill over label tokens, in chunks that never hold the whole logits.
+
+The gradients with respect to the logits have closed forms, so they are written into the buffers of the losses and
+sent back through the head at once: when a chunk is done, nothing of the size (tokens x vocabulary) is left of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-CHUNK = 512
-"""Label tokens whose logits exist at one time."""
+CHUNK_BYTES = 64 * 2**20
+"""Size of one float32 buffer of logits, which sets how many label tokens make a chunk."""
 
-Head = Callable[[Tensor], Tensor]
-
-
-def task_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Summed cross-entropy of `logits` (tokens, vocabulary) with `labels` (tokens,), in nats."""
-    return F.cross_entropy(logits, labels, reduction="sum")
+Logits = Callable[[Tensor], Tensor]
+"""Maps mixed states (tokens, d) to the model's logits (tokens, vocabulary)."""
 
 
-def distill_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Summed KL(P_student || P_teacher) of two logits (tokens, vocabulary), in nats.
+def objective(
+    logits_of: Logits,
+    vocabulary: int,
+    mixed: Tensor,
+    normed: Sequence[Tensor],
+    labels: Tensor,
+    weight: float,
+    detach: bool,
+    parameters: Sequence[Tensor] = (),
+) -> tuple[Tensor, Tensor, Tensor]:
+    """L_task + weight * L_distill, L_task and L_distill, each summed over the label tokens, in nats.
 
-    sum_v P_i(v) (log P_i(v) - log P_n(v)), as the paper prints it: the student's distribution is the weight.
+    `mixed` (tokens, d) is the mixed state and `normed` the k normed late states (tokens, d) of the tokens with
+    `labels` (tokens,); `detach` shields the last layer, the teacher, from the distillation gradient. Only the first
+    result carries a gradient: to `mixed`, `normed` and to `parameters`, what is trainable inside `logits_of`.
     """
-    student, teacher = student.log_softmax(-1), teacher.log_softmax(-1)
-    return F.kl_div(teacher, student, reduction="sum", log_target=True)
-
-
-def chunk_losses(
-    head: Head, mixed: Tensor, normed: Sequence[Tensor], labels: Tensor, distill: bool, detach: bool
-) -> tuple[Tensor, Tensor]:
-    """Summed task and distillation loss of one chunk: `mixed` (tokens, d), `normed` k times (tokens, d)."""
-    task = task_loss(head(mixed), labels)
-    if not distill:
-        return task, task.new_zeros(())
-    teacher = head(normed[-1].detach() if detach else normed[-1])
-    return task, torch.stack([distill_loss(head(state), teacher) for state in normed[:-1]]).sum()
+    rows = max(1, CHUNK_BYTES // (4 * vocabulary))
+    if not torch.is_grad_enabled():
+        totals = torch.zeros(2, dtype=torch.float64, device=mixed.device)
+        for part in _chunks(len(labels), rows):
+            totals += _chunk(logits_of, [t[part] for t in (mixed, *normed)], labels[part], weight, detach, ())[0]
+        task, distill = totals.to(mixed.dtype)
+        return task + weight * distill, task, distill
+    return _ChunkedObjective.apply(logits_of, rows, labels, weight, detach, 1 + len(normed), mixed, *normed, *parameters)
 
 
 class _ChunkedObjective(torch.autograd.Function):
-    """The summed objective with the gradient formed chunk by chunk in the forward pass.
-
-    No (tokens x vocabulary) tensor outlives its chunk, and the backward pass only scales what is there.
-    """
+    """The summed objective; its gradient is formed in the forward pass, and the backward pass only scales it."""
 
     @staticmethod
     def forward(
-        ctx: Any, head: Head, labels: Tensor, weight: float, detach: bool, mixed: Tensor, *normed: Tensor
+        ctx: Any, logits_of: Logits, rows: int, labels: Tensor, weight: float, detach: bool, states: int, *inputs: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        inputs = (mixed, *normed)
         gradients = [torch.zeros_like(tensor) for tensor in inputs]
-        totals = torch.zeros(2, dtype=torch.float64, device=mixed.device)
-        for start in range(0, len(labels), CHUNK):
-            part = slice(start, start + CHUNK)
-            with torch.enable_grad():
-                leaves = [tensor[part].detach().requires_grad_() for tensor in inputs]
-                task, distill = chunk_losses(head, leaves[0], leaves[1:], labels[part], weight > 0, detach)
-                pieces = torch.autograd.grad(task + weight * distill, leaves, allow_unused=True)
-            for gradient, piece in zip(gradients, pieces, strict=True):
+        totals = torch.zeros(2, dtype=torch.float64, device=inputs[0].device)
+        for part in _chunks(len(labels), rows):
+            leaves = [tensor[part].detach().requires_grad_() for tensor in inputs[:states]]
+            losses, pieces = _chunk(logits_of, leaves, labels[part], weight, detach, inputs[states:])
+            totals += losses
+            for gradient, piece in zip(gradients[:states], pieces[:states], strict=True):
                 if piece is not None:
                     gradient[part] = piece
-            totals += torch.stack((task.detach(), distill.detach())).double()
+            for gradient, piece in zip(gradients[states:], pieces[states:], strict=True):
+                if piece is not None:
+                    gradient += piece
         ctx.save_for_backward(*gradients)
-        task, distill = totals.to(mixed.dtype)
+        task, distill = totals.to(inputs[0].dtype)
         ctx.mark_non_differentiable(task, distill)
         return task + weight * distill, task, distill
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Any, ...]:
-        return (None, None, None, None, *(outputs[0] * gradient for gradient in ctx.saved_tensors))
+        return (None,) * 6 + tuple((outputs[0] * gradient).to(gradient.dtype) for gradient in ctx.saved_tensors)
 
 
-def objective(
-    head: Head, mixed: Tensor, normed: Sequence[Tensor], labels: Tensor, weight: float, detach: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """L_task + weight * L_distill, L_task and L_distill, each summed over the label tokens, in nats.
+def _chunks(tokens: int, rows: int) -> Iterator[slice]:
+    for start in range(0, tokens, rows):
+        yield slice(start, start + rows)
 
-    `head` maps (tokens, d) to logits (tokens, vocabulary) and is frozen: only the first result carries a gradient,
-    with respect to `mixed` and `normed`.
+
+def _chunk(
+    logits_of: Logits, states: Sequence[Tensor], labels: Tensor, weight: float, detach: bool, parameters: Sequence[Any]
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Summed task and distillation loss of a chunk, and the gradient of task + weight * distill by input.
+
+    `states` are the mixed and the k normed states; without leaves that require a gradient there are none to give.
     """
-    if not torch.is_grad_enabled():
-        pieces = [
-            chunk_losses(
-                head,
-                mixed[i : i + CHUNK],
-                [n[i : i + CHUNK] for n in normed],
-                labels[i : i + CHUNK],
-                weight > 0,
-                detach,
-            )
-            for i in range(0, len(labels), CHUNK)
-        ]
-        task = sum((piece[0] for piece in pieces), mixed.new_zeros(()))
-        distill = sum((piece[1] for piece in pieces), mixed.new_zeros(()))
-        return task + weight * distill, task, distill
-    return _ChunkedObjective.apply(head, labels, weight, detach, mixed, *normed)
+    mixed, *students, last = states
+    gradients: list[Tensor | None] = [None] * (len(states) + len(parameters))
+
+    def back(logits: Tensor, gradient: Tensor, state: int) -> None:
+        if not logits.requires_grad:
+            return
+        inputs = [states[state], *parameters]
+        found = torch.autograd.grad(logits, inputs, gradient.to(logits.dtype), allow_unused=True)
+        for place, piece in zip([state, *range(len(states), len(gradients))], found, strict=True):
+            if piece is not None:
+                earlier = gradients[place]
+                gradients[place] = piece if earlier is None else earlier + piece
+
+    with torch.enable_grad() if mixed.requires_grad else nullcontext():
+        logits = logits_of(mixed)
+    task, slope = cross_entropy(logits.detach(), labels)
+    back(logits, slope, 0)
+    del logits, slope
+    distill = torch.zeros_like(task)
+    if weight > 0 and students:
+        with torch.enable_grad() if mixed.requires_grad and not detach else torch.no_grad():
+            teacher_logits = logits_of(last)
+        teacher = log_softmax(teacher_logits.detach())
+        teacher_slope = None if detach else torch.zeros_like(teacher)
+        for place, student in enumerate(students, start=1):
+            with torch.enable_grad() if mixed.requires_grad else nullcontext():
+                logits = logits_of(student)
+            divergence, slope, probabilities = student_divergence(logits.detach(), teacher)
+            distill = distill + divergence
+            back(logits, slope.mul_(weight), place)
+            if teacher_slope is not None:
+                teacher_slope -= probabilities
+            del logits, slope, probabilities
+        if teacher_slope is not None:
+            # d KL(P_i || P_n) / d z_n = P_n - P_i for each of the students
+            back(teacher_logits, teacher_slope.add_(teacher.exp_(), alpha=len(students)).mul_(weight), len(states) - 1)
+    return torch.stack((task, distill)).double(), gradients
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-probabilities in float32, or in float64 where the logits are."""
+    return F.log_softmax(logits, -1, dtype=torch.float64 if logits.dtype == torch.float64 else torch.float32)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Summed cross-entropy in nats of `logits` (tokens, vocabulary) with `labels`, and its gradient P - onehot."""
+    slope = log_softmax(logits)
+    rows = torch.arange(len(labels), device=labels.device)
+    loss = -slope[rows, labels].sum()
+    slope.exp_()[rows, labels] -= 1
+    return loss, slope
+
+
+def student_divergence(logits: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Summed KL(P_student || P_teacher) in nats of student `logits` and teacher log-probabilities (tokens, vocabulary).
+
+    sum_v P_i(v) (log P_i(v) - log P_n(v)), as the paper prints it: the student's distribution is the weight. Also its
+    gradient by the student's logits, P_i ((log P_i - log P_n) - KL), and P_i.
+    """
+    slope = log_softmax(logits)
+    probabilities = slope.exp()
+    slope -= teacher
+    divergences = torch.einsum("tv,tv->t", probabilities, slope)
+    return divergences.sum(), slope.sub_(divergences[:, None]).mul_(probabilities), probabilities

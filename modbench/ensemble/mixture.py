@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,31 +19,53 @@ from modbench.ensemble.config import LAST_OFFSET, MoDConfig
 class Mixture(nn.Module):
     """The trainable part of the ensemble: a norm per earlier late layer and a linear router.
 
-    Parameters are float32 (float64 beside a float64 base) whatever the dtype of the states, and the norms, scores
-    and softmax are computed in that precision, under autocast too.
+    `final_norm` is the module that the norms are copies of (None: the model has none, nor has the mixture);
+    `hidden_width` and `normed_width` are the widths of a state before and after it. Parameters are float32 (float64
+    beside a float64 base) whatever the dtype of the states, and the norms, scores and softmax are computed in that
+    precision, under autocast too.
     """
 
-    def __init__(self, config: MoDConfig, final_norm: nn.Module, width: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        config: MoDConfig,
+        final_norm: nn.Module | None,
+        hidden_width: int,
+        normed_width: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.config = config
-        reference = next(final_norm.parameters(), torch.empty(0))
-        self.dtype = torch.float64 if reference.dtype == torch.float64 else torch.float32
-        own = 0 if config.router == "last" else config.k - 1 + config.train_last_norm
-        self.norms = nn.ModuleList(copy.deepcopy(final_norm).to(self.dtype) for _ in range(own))
+        self.dtype = torch.float64 if dtype == torch.float64 else torch.float32
+        own = 0 if final_norm is None or config.router == "last" else config.k - 1 + config.train_last_norm
+        self.norms = nn.ModuleList(_copy(final_norm, self.dtype) for _ in range(own))
         self.norms.requires_grad_(config.train_norms)
         if config.train_last_norm and own:
             self.norms[-1].requires_grad_(True)
         self.router: nn.Linear | None = None
         if config.router == "linear":
-            self.router = nn.Linear(width, config.k, bias=False, dtype=self.dtype, device=reference.device)
-            nn.init.zeros_(self.router.weight)
+            width = normed_width if config.router_input == "normed" else hidden_width
+            self.router = nn.Linear(width, config.k, bias=False, dtype=self.dtype, device="meta")
+            weight = torch.zeros(config.k, width, dtype=self.dtype)
             if config.router_init == "normal":
                 # A generator of its own, so that all methods of a seed share every other draw.
-                draw = torch.randn(self.router.weight.shape, generator=torch.Generator().manual_seed(seed)) * 0.02
-                self.router.weight.data.copy_(draw)
+                weight.normal_(std=0.02, generator=torch.Generator().manual_seed(seed))
+            self.router.weight = nn.Parameter(weight)
+        if device is not None:
+            self.to(device)
 
-    def gates(self, states: Sequence[Tensor], normed_last: Tensor) -> Tensor:
-        """Routing weights, shape (..., k), summing to 1; with `top_k` all but that many are exactly 0."""
+    @property
+    def mixes(self) -> bool:
+        """Whether the ensemble is anything but the last layer as it is."""
+        return self.config.router != "last" and (self.config.k > 1 or len(self.norms) > 0)
+
+    def gates(self, last: Tensor, normed_last: Tensor) -> Tensor:
+        """Routing weights, shape (..., k), summing to 1; with `top_k` all but that many are exactly 0.
+
+        `last` (..., hidden_width) and `normed_last` (..., normed_width) are the last layer's state before and after
+        the final norm. In training mode routing is dense unless `train_top_k` is set.
+        """
         config = self.config
         if self.router is None:
             gates = torch.zeros(config.k, dtype=self.dtype, device=normed_last.device)
@@ -51,7 +74,7 @@ class Mixture(nn.Module):
             else:
                 gates[0 if config.router == "first" else -1] = 1
             return gates.expand(*normed_last.shape[:-1], config.k)
-        source = normed_last if config.router_input == "normed" else states[-1]
+        source = normed_last if config.router_input == "normed" else last
         scores = self.router(source.to(self.dtype))
         if config.router_init == "last":
             scores = scores + scores.new_tensor([0.0] * (config.k - 1) + [LAST_OFFSET])
@@ -62,21 +85,41 @@ class Mixture(nn.Module):
         return scores.softmax(dim=-1)
 
     def normed(self, states: Sequence[Tensor], normed_last: Tensor) -> list[Tensor]:
-        """N_i(h_i) for each late layer: k tensors of shape (..., d), the last one being the model's own."""
-        if not self.norms:
-            return [normed_last.to(self.dtype)] * len(states)
-        own = [norm(state.to(self.dtype)) for norm, state in zip(self.norms, states, strict=False)]
-        return own if self.config.train_last_norm else [*own, normed_last.to(self.dtype)]
+        """N_i(h_i) for each late layer: k tensors (..., normed_width), the last one being the model's own."""
+        states = [state.to(normed_last.device, self.dtype) for state in states]
+        if self.norms:
+            states = [norm(state) for norm, state in zip(self.norms, states, strict=False)]
+        return states[: self.config.k] if self.config.train_last_norm else [*states[: self.config.k - 1], normed_last]
 
     def forward(self, states: Sequence[Tensor], normed_last: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The mixed state that the head shall see.
 
-        `states`: k residual-stream states h_i, each (..., d), earliest first; `normed_last`: the model's final norm
-        of the last one. Returns the mix (..., d), the gates (..., k) and the k normed states, all in `self.dtype`.
+        `states`: k late states h_i, each (..., hidden_width), earliest first; `normed_last` (..., normed_width): the
+        model's final norm of the last one. Returns the mix, the gates (..., k) and the k normed states, all in
+        `self.dtype`.
         """
-        with torch.autocast(normed_last.device.type, enabled=False):
-            gates = self.gates(states, normed_last)
-            normed = self.normed(states, normed_last)
-            mixed = sum(gates[..., i : i + 1] * state for i, state in enumerate(normed))
-        assert isinstance(mixed, Tensor)
+        kind = normed_last.device.type
+        if torch.is_autocast_enabled(kind):
+            with torch.autocast(kind, enabled=False):
+                return self(states, normed_last)
+        normed_last = normed_last.to(self.dtype)
+        gates = self.gates(states[-1], normed_last)
+        normed = self.normed(states, normed_last)
+        shares = gates.unsqueeze(-1).unbind(-2)
+        mixed = shares[0] * normed[0]
+        for share, state in zip(shares[1:], normed[1:], strict=True):
+            mixed = torch.addcmul(mixed, share, state)
         return mixed, gates, normed
+
+
+def _copy(norm: Any, dtype: torch.dtype) -> nn.Module:
+    """A copy of `norm` by itself: weights that accelerate has offloaded are fetched, hooks stay behind."""
+    from accelerate.hooks import remove_hook_from_module
+    from accelerate.utils import align_module_device
+
+    with align_module_device(norm):
+        own = remove_hook_from_module(copy.deepcopy(norm), recurse=True)
+    for module in own.modules():
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
+    return own.to(dtype)

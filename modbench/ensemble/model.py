@@ -1,29 +1,22 @@
-"""`MoDModel`: a causal LM, plain or inside a PeftModel, with the ensemble attached by hooks.
-
-Nothing of the model is replaced: a forward hook on each late layer keeps its state in a slot, and a forward hook on
-the final norm gives the head the mixed state in place of the last layer's. Scaling, capping, slicing and caching
-that the model does for itself come along.
-"""
+"""`MoDModel`: a causal LM, plain or inside a PeftModel, with ensembles attached by hooks."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
-from modbench.ensemble import storage
-from modbench.ensemble.anatomy import causal_lm, find_anatomy
+from modbench.ensemble.anatomy import causal_lm, find_anatomy, original
+from modbench.ensemble.attachment import Attachment
 from modbench.ensemble.config import MoDConfig
 from modbench.ensemble.fingerprint import fingerprint
 from modbench.ensemble.losses import objective
 from modbench.ensemble.mixture import Mixture
-from modbench.errors import ModbenchError
+from modbench.ensemble.verbs import AdapterVerbs
 
 
 @dataclass
@@ -31,46 +24,57 @@ class MoDOutput(ModelOutput):
     """What `MoDModel.forward` returns when labels are given: losses in nats per label token.
 
     `loss` is L_task + lambda L_distill in training mode and L_task alone in eval mode; `loss_task` and
-    `loss_distill` are its detached parts. Logits are not formed: call without labels for them.
+    `loss_distill` are its detached parts. `logits` (batch, seq, vocabulary) are computed when they are asked for.
     """
 
     loss: Tensor | None = None
     loss_task: Tensor | None = None
     loss_distill: Tensor | None = None
-    logits: Tensor | None = None
+
+    @classmethod
+    def of(cls, total: Tensor, task: Tensor, distill: Tensor, logits: Callable[[], Tensor]) -> MoDOutput:
+        """The output with these losses, and `logits` to be called for the logits."""
+        output = cls(loss=total, loss_task=task, loss_distill=distill)
+        output.__dict__["_logits"] = logits
+        return output
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "logits" and "_logits" in self.__dict__:
+            self.__dict__["logits"] = self._logits()
+            return self.__dict__["logits"]
+        raise AttributeError(f"{type(self).__name__} has no {name!r}")
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.logits if key == "logits" else super().__getitem__(key)
 
 
-class MoDModel(nn.Module):
-    """The model with its ensemble; made by `get_mod_model` or `MoDModel.from_pretrained`."""
+class MoDModel(AdapterVerbs):
+    """The model with its ensemble; made by `get_mod_model` or `MoDModel.from_pretrained`.
+
+    Several adapters may stand on one base, each with an ensemble of its own, one of them active; `mixture` and
+    `mod_config` are the active one's. What is not found here is looked up on the model itself.
+    """
 
     accepts_loss_kwargs = True
 
-    def __init__(self, model: nn.Module, config: MoDConfig, seed: int = 0) -> None:
+    def __init__(self, model: nn.Module, config: MoDConfig, seed: int = 0, adapter_name: str = "default") -> None:
         super().__init__()
-        anatomy = find_anatomy(model)
-        self.late_layers = anatomy.late_layers(config.k)
+        self.anatomy = find_anatomy(model)
+        self.anatomy.late_layers(config.k)
         if config.base_fingerprint is None:
             config = config.replace(base_fingerprint=fingerprint(model))
-        self.mod_config = config
-        self.mixture = Mixture(config, anatomy.final_norm, anatomy.head.get_parameter("weight").shape[1], seed)
+        mixture = self._new_mixture(config, seed)
         self.model: Any = model
-        self._head = [anatomy.head]  # in a list: the head stays a module of the base alone
-        self._states: list[Tensor | None] = [None] * config.k
-        self._normed_last: Tensor | None = None
+        self.mixtures = nn.ModuleDict()
+        self.active_adapter = adapter_name
         self._disabled = 0
-        self._collecting = False
         self._merged = False
-        self._head_is_last: bool | None = None
-        self._frozen = (
-            [p for p in causal_lm(model).parameters() if p.requires_grad] if model is causal_lm(model) else []
-        )
+        plain = causal_lm(model) is model
+        self._frozen = [p for p in model.parameters() if p.requires_grad] if plain else []
         for parameter in self._frozen:
             parameter.requires_grad_(False)
-        self._hooks = [
-            anatomy.layers[layer].register_forward_hook(self._keep_state(slot))
-            for slot, layer in enumerate(self.late_layers)
-        ]
-        self._hooks.append(anatomy.final_norm.register_forward_hook(self._mix))
+        self._attachment: Attachment | None = None
+        self._add_mixture(adapter_name, mixture)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -80,27 +84,18 @@ class MoDModel(nn.Module):
                 raise
             return getattr(self.model, name)
 
-    # Hooks -----------------------------------------------------------------------------------------------------
-
-    def _keep_state(self, slot: int) -> Any:
-        def keep(module: nn.Module, args: Any, output: Any) -> None:
-            self._states[slot] = output[0] if isinstance(output, tuple) else output
-
-        return keep
-
-    def _mix(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
-        # Some models run their norm in other places too: only the last layer's state counts.
-        if self._disabled or not args or args[0] is not self._states[-1]:
-            return None
-        if self._collecting:
-            self._normed_last = output
-            return None
-        if self.mod_config.router == "last" and not self.mod_config.train_last_norm:
-            return None
-        mixed, _, _ = self.mixture(self._states, output)
-        return mixed.to(output.dtype)
-
-    # Forward ---------------------------------------------------------------------------------------------------
+    def _new_mixture(self, config: MoDConfig, seed: int) -> Mixture:
+        anatomy = self.anatomy
+        reference = next(module for module in (anatomy.final_norm, anatomy.layers[-1]) if module is not None)
+        return Mixture(
+            config,
+            None if anatomy.final_norm is None else original(anatomy.final_norm),
+            anatomy.hidden_width,
+            anatomy.normed_width,
+            next(anatomy.causal_lm.parameters()).dtype,
+            _execution_device(reference, anatomy.layers[-1]),
+            seed,
+        )
 
     def forward(
         self,
@@ -108,166 +103,102 @@ class MoDModel(nn.Module):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         """The model's own forward with the ensemble; with `labels` (batch, seq; -100 ignored) a `MoDOutput`.
 
-        Losses are means over the label tokens, or sums divided by `num_items_in_batch` where that is given.
+        Losses are means over the label tokens, or sums divided by `num_items_in_batch` where that is given: the
+        label tokens of the whole optimizer step, so that gradient accumulation changes nothing.
         """
-        if labels is None or self._disabled:
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        inputs = {name: value for name, value in inputs.items() if value is not None} | kwargs
+        mixture, attachment = self.active_mixture, self._attachment
+        if labels is None or self._disabled or mixture is None or attachment is None:
             if labels is not None:
-                kwargs["labels"] = labels
-            return self.model(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
-        states, normed_last = self.late_states(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
-        targets = labels[:, 1:]
+                inputs["labels"] = labels
+            return self.model(**inputs)
+        states, normed_last = attachment.late_states(self.model, **{"use_cache": False} | inputs)
+        states = states[-mixture.config.k :]
+
+        def logits() -> Tensor:
+            return attachment.logits_of(mixture(states, normed_last)[0])
+
+        # Virtual tokens that PEFT put in front have no labels.
+        length = labels.shape[1]
+        targets = labels[:, 1:].to(normed_last.device)
         keep = targets != -100
-        mixed, _, normed = self.mixture([state[:, :-1][keep] for state in states], normed_last[:, :-1][keep])
-        config = self.mod_config
-        weight = config.distill_weight if self.training and config.router != "last" and config.k > 1 else 0.0
-        total, task, distill = objective(self._logits, mixed, normed, targets[keep], weight, config.distill_detach)
+        late = [state[:, -length:-1].to(keep.device)[keep] for state in states]
+        mixed, _, normed = mixture(late, normed_last[:, -length:-1][keep])
+        config = mixture.config
+        total, task, distill = objective(
+            attachment.logits_of,
+            self.anatomy.vocabulary,
+            mixed,
+            normed,
+            targets[keep],
+            config.distill_weight if self.training and mixture.mixes else 0.0,
+            config.distill_detach,
+            [p for p in self.anatomy.tail_parameters() if p.requires_grad],
+        )
         count = keep.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
-        return MoDOutput(loss=total / count, loss_task=task / count, loss_distill=distill / count)
-
-    def late_states(self, **inputs: Any) -> tuple[list[Tensor], Tensor]:
-        """The k late states (batch, seq, d), earliest first, and the final norm of the last one, for `inputs`."""
-        self._collecting = True
-        try:
-            output = self.model(**inputs, logits_to_keep=1, use_cache=False)
-            states, normed_last = self._states, self._normed_last
-        finally:
-            self._collecting = False
-            self._states, self._normed_last = [None] * self.mod_config.k, None
-        if normed_last is None or any(state is None for state in states):
-            raise ModbenchError(f"{type(causal_lm(self.model)).__name__} did not pass its last layer to its final norm")
-        self._check_head(normed_last, output.logits)
-        return states, normed_last  # type: ignore[return-value]
-
-    def _check_head(self, normed_last: Tensor, logits: Tensor) -> None:
-        """Once per model: the loss calls the head alone, so the model must not change logits after it."""
-        if self._head_is_last is None:
-            with torch.no_grad():
-                ours, theirs = self._logits(normed_last[:, -1]), logits[:, -1].to(self.mixture.dtype)
-                self._head_is_last = bool(
-                    torch.allclose(ours, theirs, rtol=2e-2, atol=2e-2 * float(theirs.abs().max()))
-                )
-        if not self._head_is_last:
-            name = type(causal_lm(self.model)).__name__
-            raise ModbenchError(f"{name} scales or caps its logits after the head: training it is not supported yet")
-
-    def _logits(self, state: Tensor) -> Tensor:
-        head = self._head[0]
-        return head(state.to(head.get_parameter("weight").dtype)).to(self.mixture.dtype)
+        return MoDOutput.of(total / count, task / count, distill / count, logits)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
         """The model's own `generate`, with the ensemble."""
         return self.model.generate(*args, **kwargs)
 
     @torch.no_grad()
-    def mean_gates(self, batches: Any) -> list[float]:
+    def mean_gates(self, batches: Iterable[dict[str, Tensor]]) -> list[float]:
         """Mean gate per late layer over the label tokens of `batches` (dicts with `labels`), in eval mode."""
-        total, count = torch.zeros(self.mod_config.k, dtype=torch.float64), 0
-        was_training = self.training
+        mixture, attachment = self.mixture, self._attachment
+        assert attachment is not None
+        total, count = torch.zeros(mixture.config.k, dtype=torch.float64), 0
+        training = [module for module in self.modules() if module.training]
         self.eval()
         for batch in batches:
             inputs = {name: value for name, value in batch.items() if name != "labels"}
-            states, normed_last = self.late_states(**inputs)
+            states, normed_last = attachment.late_states(self.model, **inputs)
             keep = batch["labels"][:, 1:] != -100
-            gates = self.mixture.gates([s[:, :-1][keep] for s in states], normed_last[:, :-1][keep])
-            total += gates.double().sum(0).cpu()
+            length = batch["labels"].shape[1]
+            last, normed = (t[:, -length:-1][keep].to(mixture.dtype) for t in (states[-1], normed_last))
+            total += mixture.gates(last, normed).double().sum(0).cpu()
             count += int(keep.sum())
-        self.train(was_training)
+        for module in training:
+            module.training = True
         return (total / max(count, 1)).tolist()
 
-    # PEFT's verbs ----------------------------------------------------------------------------------------------
 
-    def parameter_counts(self) -> dict[str, int]:
-        """Trainable parameters by part: lora (all that PEFT trains), norms, router."""
-        parts = {"lora": self.model, "norms": self.mixture.norms, "router": self.mixture.router}
-        return {
-            name: sum(p.numel() for p in part.parameters() if p.requires_grad) if part is not None else 0
-            for name, part in parts.items()
-        }
-
-    def print_trainable_parameters(self) -> None:
-        """Prints the trainable parameters and their share, as PEFT does."""
-        counts = self.parameter_counts()
-        trainable, everything = sum(counts.values()), sum(p.numel() for p in self.parameters())
-        parts = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-        share = 100 * trainable / everything
-        print(f"trainable params: {trainable:,} ({parts}) || all params: {everything:,} || trainable%: {share:.4f}")
-
-    @contextlib.contextmanager
-    def disable_adapter(self) -> Iterator[None]:
-        """Switches the ensemble and the PEFT adapter off within the block; nests."""
-        with contextlib.ExitStack() as stack:
-            if hasattr(self.model, "peft_config"):
-                stack.enter_context(self.model.disable_adapter())
-            self._disabled += 1
-            stack.callback(self._enable)
-            yield
-
-    def _enable(self) -> None:
-        self._disabled -= 1
-
-    def merge_and_unload(self) -> MoDModel:
-        """Merges LoRA into the base and keeps the ensemble: this MoDModel, on the merged base."""
-        if hasattr(self.model, "peft_config"):
-            self.model = self.model.merge_and_unload()
-            self._merged = True
-        return self
-
-    def remove_hooks(self) -> None:
-        """Detaches the ensemble from the model and gives the base its gradients back."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
-        for parameter in self._frozen:
-            parameter.requires_grad_(True)
-
-    def unload(self) -> nn.Module:
-        """Removes ensemble and PEFT adapter and returns the base, bit for bit as it was."""
-        if self._merged:
-            raise ModbenchError("the adapter was merged into the base: load the base again instead of unload()")
-        self.remove_hooks()
-        return self.model.unload() if hasattr(self.model, "peft_config") else self.model
-
-    def save_pretrained(self, path: str | Path) -> None:
-        """Writes `mod_config.json` and `mod_model.safetensors`, and PEFT's own two files if there is an adapter."""
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        if hasattr(self.model, "peft_config"):
-            storage.save_peft(self.model, folder)
-        storage.save_mixture(self.mixture, folder)
-        self.mod_config.save(folder)
-
-    @classmethod
-    def from_pretrained(cls, base_model: nn.Module, path: str | Path) -> MoDModel:
-        """The adapter that `save_pretrained` wrote into a folder or hub repository, on `base_model`.
-
-        Raises ModbenchError, with the base as it was, if a file is missing, broken, not safetensors, or was made for
-        another base (compared by fingerprint).
-        """
-        folder = storage.resolve(path)
-        config = MoDConfig.load(folder)
-        storage.check_base(config, fingerprint(base_model), folder)
-        tensors = storage.read_mixture(folder)
-        model: Any = storage.attach_peft(base_model, folder) if storage.has_peft(folder) else base_model
-        with contextlib.ExitStack() as undo:
-            if model is not base_model:
-                undo.callback(model.unload)
-            mod = cls(model, config)
-            undo.callback(mod.remove_hooks)
-            storage.load_mixture(mod.mixture, tensors, folder)
-            undo.pop_all()
-        return mod
-
-
-def get_mod_model(model: nn.Module, config: MoDConfig | None = None, seed: int = 0) -> MoDModel:
+def get_mod_model(
+    model: nn.Module, config: MoDConfig | None = None, seed: int = 0, adapter_name: str | None = None
+) -> MoDModel:
     """`model` (any causal LM of transformers, plain or already a PeftModel) with a new ensemble.
 
     The base is frozen; only norms, router and what PEFT trains get gradients. `seed` feeds the router's own generator.
+    Of a PeftModel the active adapter's name is the ensemble's, unless `adapter_name` says otherwise.
     Raises ModbenchError, before anything is changed, if k does not fit the model or its parts cannot be found.
     """
     config = config or MoDConfig()
     name = getattr(getattr(model, "config", None), "_name_or_path", "") or None
-    return MoDModel(model, config.replace(base_model_name_or_path=config.base_model_name_or_path or name), seed)
+    adapter_name = adapter_name or str(getattr(model, "active_adapter", None) or "default")
+    if callable(getattr(model, "active_adapter", None)) or causal_lm(model) is model:
+        adapter_name = "default"
+    return MoDModel(
+        model, config.replace(base_model_name_or_path=config.base_model_name_or_path or name), seed, adapter_name
+    )
+
+
+def _execution_device(module: nn.Module, layer: nn.Module) -> torch.device:
+    """Where `module` computes: its own device, or the one to which accelerate brings it."""
+    hook = getattr(module, "_hf_hook", None)
+    device = getattr(hook, "execution_device", None)
+    if device is not None:
+        return torch.device(device)
+    parameter = next(module.parameters(), None)
+    return next(layer.parameters()).device if parameter is None else parameter.device

@@ -16,7 +16,7 @@ LABELS[1, 6:] = -100
 
 def plain_objective(mod, labels):
     """Whole logits per layer, cross-entropy by hand, KL by its definition."""
-    states, last = mod.late_states(input_ids=IDS)
+    states, last = mod._attachment.late_states(mod.model, input_ids=IDS)
     mixed, _, normed = mod.mixture(states, last)
     head = mod.model.lm_head
     keep = labels[:, 1:] != -100
@@ -34,7 +34,7 @@ def plain_objective(mod, labels):
 @pytest.mark.parametrize("weight", [0.0, 0.1, 2.0])
 @pytest.mark.parametrize("chunk", [1, 4, 512])
 def test_loss_and_gradients_equal_plain_autograd(make_mod, monkeypatch, weight: float, chunk: int) -> None:
-    monkeypatch.setattr(losses, "CHUNK", chunk)
+    monkeypatch.setattr(losses, "CHUNK_BYTES", 4 * 31 * chunk)
     mod = make_mod(k=3, distill_weight=weight).train()
     output = mod(IDS, labels=LABELS)
     output.loss.backward()
@@ -62,7 +62,9 @@ def test_kl_is_the_students_expectation() -> None:
     expected = torch.distributions.kl_divergence(
         torch.distributions.Categorical(logits=student), torch.distributions.Categorical(logits=teacher)
     ).sum()
-    assert float(losses.distill_loss(student, teacher)) == pytest.approx(float(expected), rel=1e-12)
+    divergence, slope, probabilities = losses.student_divergence(student, teacher.log_softmax(-1))
+    assert float(divergence) == pytest.approx(float(expected), rel=1e-12)
+    assert torch.allclose(probabilities, student.softmax(-1))
 
 
 def test_sums_over_micro_batches_equal_the_whole_batch(make_mod) -> None:

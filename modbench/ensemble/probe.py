@@ -1,0 +1,116 @@
+"""One forward pass of a causal LM, watched: which modules were called, with what, in which order.
+
+The pass runs on a twin on the meta device: the modules are copied, the weights are not, and nothing is computed. Of
+every layer list only the last layer takes part, then all of them; where neither works (control flow that depends on
+values, quantized layers), two tokens go through the model itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modbench.errors import ModbenchError, reason
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module in a forward pass: its name, the tensor that it was given first, what it returned."""
+
+    name: str
+    argument: Tensor | None
+    output: Any
+
+    @property
+    def state(self) -> Tensor | None:
+        """The state that the module returned: the tensor itself, or the first of several."""
+        return first_tensor(self.output)
+
+
+def first_tensor(output: Any) -> Tensor | None:
+    """The state in what a module returned: a tensor, or the first of a tuple or a list."""
+    if isinstance(output, list | tuple) and output:
+        output = output[0]
+    return output if isinstance(output, Tensor) else None
+
+
+def probe(base: Any, lists: Sequence[str]) -> tuple[list[Call], Tensor]:
+    """The calls, in the order in which they ended, of all modules outside layers and of the layers, and the logits.
+
+    `lists` are the paths of the layer lists. Nothing of `base` is changed. Raises ModbenchError if it cannot be run.
+    """
+    for cut in (True, False):
+        try:
+            return _watch(_twin(base, lists if cut else ()), lists, torch.device("meta"))
+        except Exception:
+            continue  # the next way will tell
+    try:
+        return _watch(base, lists, base.get_input_embeddings().weight.device)
+    except Exception as error:
+        raise ModbenchError(
+            f"{type(base).__name__} does not run on two tokens of text ({reason(error)}): "
+            "the ensemble serves text-only causal language models"
+        ) from None
+
+
+def _twin(base: nn.Module, cut: Sequence[str]) -> nn.Module:
+    """A copy of the modules of `base` on the meta device, with only the last layer of each list in `cut`."""
+    memo: dict[int, Any] = {}
+    for path in cut:
+        for layer in list(base.get_submodule(path))[:-1]:  # type: ignore[arg-type]
+            memo[id(layer)] = nn.Identity()
+    for parameter in base.parameters():
+        memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
+    for buffer in base.buffers():
+        memo[id(buffer)] = torch.empty_like(buffer, device="meta")
+    hooked = [module._hf_hook for module in base.modules() if hasattr(module, "_hf_hook")]
+    if hooked:  # accelerate's hooks hold the offloaded weights: they stay behind
+        from accelerate.hooks import ModelHook
+
+        memo.update((id(hook), ModelHook()) for hook in hooked)
+    twin = copy.deepcopy(base, memo)
+    if hooked:
+        from accelerate.hooks import remove_hook_from_module
+
+        remove_hook_from_module(twin, recurse=True)
+    for module in twin.modules():
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
+    for path in cut:
+        modules = twin.get_submodule(path)._modules
+        for name in list(modules)[:-1]:
+            del modules[name]
+    # The other implementations look at values: of the mask, of the choice of experts.
+    twin.config._attn_implementation = "eager"  # type: ignore[union-attr]
+    twin.config._experts_implementation = "batched_mm"  # type: ignore[union-attr]
+    return twin
+
+
+def _watch(model: Any, lists: Sequence[str], device: torch.device) -> tuple[list[Call], Tensor]:
+    calls: list[Call] = []
+
+    def note(name: str) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            tensors = (value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+            calls.append(Call(name, next(tensors, None), output))
+
+        return hook
+
+    with ExitStack() as undo, torch.no_grad():
+        for module in [module for module in model.modules() if module.training]:
+            undo.callback(setattr, module, "training", True)
+        for name, module in model.named_modules():
+            # What happens inside a layer is its own affair.
+            if not any(name.startswith(path + ".") and "." in name[len(path) + 1 :] for path in lists):
+                undo.callback(module.register_forward_hook(note(name), with_kwargs=True).remove)
+        model.eval()
+        ids = torch.zeros(1, 2, dtype=torch.long, device=device)
+        # With a mask given nobody has to look into the positions, which the meta device could not answer.
+        output = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, return_dict=True)
+    return calls, output.logits
