@@ -66,11 +66,16 @@ class Benchmark:
         return training_set(self.suite.training)
 
     def plan(self, methods: Sequence[Method], seeds: Sequence[int]) -> list[Run]:
-        """Every run of the grid, method by method, seed by seed; ModbenchError if a method's k is too large."""
+        """Every run of the grid, method by method, seed by seed.
+
+        Raises ModbenchError if a method's k is too large, or if it needs a PEFT configuration and there is none.
+        """
         depth = layer_count(self.model_folder)
-        if depth is not None:
-            for method in methods:
-                method.lora_layers(depth)
+        for method in methods:
+            if depth is not None:
+                method.tuned_layers(depth)
+            if method.adapter == "peft":
+                self.suite.recipe.peft_for(method.name)
         return [Run(method, seed, self._identity(method, seed)) for method in methods for seed in seeds]
 
     def find(self, run: Run) -> Record | None:
@@ -100,7 +105,7 @@ class Benchmark:
         identity: dict[str, Any] = {
             "model": self.model.sha256,
             "dtype": suite.dtype,
-            "method": {"lora": method.lora, "ensemble": method.ensemble is not None, "k": method.k},
+            "method": {"lora": method.layers, "ensemble": method.ensemble is not None, "k": method.k},
             "seed": seed,
             "tasks": {task: self.tasks[task] | {"limit": limit} for task, limit in suite.tasks.items()},
             "eval_batch_size": suite.eval_batch_size,
@@ -108,9 +113,15 @@ class Benchmark:
         if method.tuned:
             identity["training"] = self.training_set.data
             identity["prompt"] = suite.prompt
-            identity["recipe"] = suite.recipe.model_dump()
+            identity["recipe"] = self._recipe(method)
             identity["ensemble"] = method.mod_config().to_dict()
+        if method.adapter != "lora":
+            identity["method"]["adapter"] = method.adapter
         return identity
+
+    def _recipe(self, method: Method) -> dict[str, Any]:
+        """The recipe as far as it concerns `method`."""
+        return self.suite.recipe.model_dump(exclude=None if method.adapter == "peft" else {"peft"})
 
     def _run(self, run: Run, folder: Path, say: Say) -> Record:
         from modbench.environment import environment
@@ -131,7 +142,7 @@ class Benchmark:
             data=data | (self.training_set.data if run.method.tuned else {}),
             data_report=self.training_set.report if run.method.tuned else None,
             prompt=self.suite.prompt,
-            recipe=self.suite.recipe.model_dump(),
+            recipe=self._recipe(run.method),
             environment=environment(),
             parameters=trained.parameters,
             late_layers=trained.late_layers,

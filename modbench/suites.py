@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from modbench import resources
 from modbench.data.prompts import PROMPTS
 from modbench.errors import ModbenchError, unknown
+from modbench.peft_file import FILE_NAME, PeftFields
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -31,6 +33,8 @@ class Recipe(_Strict):
     """How an adapter is trained: AdamW without weight decay, linear decay after `warmup_steps`."""
 
     lora: Lora
+    peft: PeftFields | None = None
+    """What the `peft_*` methods put on the model: the fields of PEFT's own configuration file."""
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     gradient_accumulation: int = Field(default=1, gt=0)
@@ -39,6 +43,23 @@ class Recipe(_Strict):
     """The rate for norms and router; None is `learning_rate`."""
     warmup_steps: int = Field(default=0, ge=0)
     max_length: int = Field(gt=1)
+
+    def peft_for(self, method: str) -> dict[str, Any]:
+        """The PEFT configuration that `method` needs; ModbenchError if there is none."""
+        if self.peft is None:
+            raise ModbenchError(f"{method} needs a PEFT method: --peft-config {FILE_NAME}, or recipe.peft in the suite")
+        return self.peft
+
+
+PAPER_RECIPE = Recipe(
+    lora=Lora(r=32, alpha=64, dropout=0.05, targets=["q_proj", "k_proj", "v_proj", "up_proj", "down_proj"]),
+    epochs=3,
+    batch_size=16,
+    learning_rate=3e-4,
+    warmup_steps=100,
+    max_length=256,
+)
+"""The paper's, which is LLM-Adapters'."""
 
 
 class TrainingData(_Strict):
@@ -113,8 +134,10 @@ def customized(
     tasks: list[str] | None = None,
     train: Path | None = None,
     limit: int | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> Suite:
-    """`suite` with another base model, other tasks, a user's training file, or fewer problems per task."""
+    """`suite` with another base model, other tasks, a user's training file, fewer problems per task, or other fields
+    of its recipe (already checked)."""
     changes: dict[str, object] = {}
     if model is not None:
         changes |= {"model": model, "revision": None}
@@ -126,4 +149,6 @@ def customized(
         changes["tasks"] = {task: min(limit, own or limit) for task, own in chosen.items()}
     if train is not None:
         changes["training"] = TrainingData(source="file", file=train)
+    if recipe:
+        changes["recipe"] = suite.recipe.model_copy(update=dict(recipe))
     return suite.model_copy(update=changes)

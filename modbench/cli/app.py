@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from modbench.cli import compare, data, leaderboard, methods, run, suites, tasks
+from modbench.cli import compare, data, export, leaderboard, methods, run, suites, tasks
 
 app = typer.Typer(
     name="modbench",
@@ -16,8 +16,9 @@ app = typer.Typer(
 )
 app.command(epilog=compare.EPILOG)(compare.compare)
 app.command(epilog=run.EPILOG)(run.run)
-app.command()(methods.methods)
+app.command(epilog=methods.EPILOG)(methods.methods)
 app.command()(suites.suites)
 app.command(epilog=tasks.EPILOG)(tasks.tasks)
 app.command(epilog=leaderboard.EPILOG)(leaderboard.leaderboard)
+app.command("export", epilog=export.EPILOG)(export.export_command)
 app.add_typer(data.data_app, name="data")

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from modbench.cli.options import (
-    Format,
-    Limit,
-    Methods,
-    ModelName,
-    ModelNote,
-    Runs,
-    Seeds,
-    SuiteName,
-    TaskNames,
-    TrainFile,
-    Yes,
-)
+from modbench.cli.options import Format, Grid, Yes, with_grid
 
 EPILOG = (
     "Examples: modbench compare lora_all mod_k   |   "
@@ -28,16 +15,9 @@ EPILOG = (
 )
 
 
+@with_grid
 def compare(
-    methods: Methods,
-    suite: SuiteName = "demo",
-    model: ModelName = None,
-    model_note: ModelNote = None,
-    tasks: TaskNames = None,
-    train: TrainFile = None,
-    limit: Limit = None,
-    seeds: Seeds = None,
-    runs: Runs = Path("runs"),
+    grid: Grid,
     no_run: Annotated[bool, typer.Option("--no-run", help="Missing runs are an error.")] = False,
     yes: Yes = False,
     format: Format = "table",
@@ -50,17 +30,7 @@ def compare(
     from modbench.report.tables import render
 
     check_format(format)
-    benchmark, plan = prepare(
-        methods,
-        suite=suite,
-        model=model,
-        model_note=model_note,
-        tasks=tasks,
-        train=train,
-        limit=limit,
-        seeds=seeds,
-        runs=runs,
-    )
+    benchmark, plan = prepare(grid)
     missing = benchmark.missing(plan)
     if missing and no_run:
         names = ", ".join(f"{run.method.name} seed {run.seed}" for run in missing)

@@ -9,12 +9,15 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
+from modbench.cli.options import Grid
 from modbench.errors import ModbenchError
 from modbench.leaderboard import Row, published
-from modbench.methods import get_method
+from modbench.methods import PAPER, Method, get_method
+from modbench.peft_file import read_peft_file
 from modbench.records import Record
 from modbench.runner import Benchmark, Run
 from modbench.suites import customized, load_suite
@@ -25,24 +28,43 @@ def say(message: str) -> None:
     sys.stderr.write(message + "\n")
 
 
-def prepare(
-    methods: Sequence[str],
-    *,
-    suite: str,
-    model: str | None,
-    model_note: str | None,
-    tasks: str | None,
-    train: Path | None,
-    limit: int | None,
-    seeds: str | None,
-    runs: Path,
-) -> tuple[Benchmark, list[Run]]:
+def prepare(grid: Grid) -> tuple[Benchmark, list[Run]]:
     """The benchmark and the runs that the options ask for; ModbenchError for what is unknown or cannot be had."""
-    chosen = [get_method(name) for name in dict.fromkeys(methods)]
-    task_names = None if tasks is None else list(dict.fromkeys(_split(tasks, "--tasks")))
-    loaded = customized(load_suite(suite), model, task_names, train, limit)
-    benchmark = Benchmark(loaded, runs, model_note)
-    return benchmark, benchmark.plan(chosen, loaded.seeds if seeds is None else _seeds(seeds))
+    methods = chosen_methods(grid.methods, grid.paper, grid.train_top_k)
+    task_names = None if grid.tasks is None else list(dict.fromkeys(_split(grid.tasks, "--tasks")))
+    recipe = recipe_changes(methods, grid.peft_config, grid.paper)
+    suite = customized(load_suite(grid.suite), grid.model, task_names, grid.train, grid.limit, recipe)
+    benchmark = Benchmark(suite, grid.runs, grid.model_note)
+    return benchmark, benchmark.plan(methods, suite.seeds if grid.seeds is None else _seeds(grid.seeds))
+
+
+def chosen_methods(names: Sequence[str], paper: bool, train_top_k: bool = False) -> list[Method]:
+    """The methods called `names`, each once, with the settings that the options add."""
+    methods = [get_method(name) for name in dict.fromkeys(names)]
+    if paper:
+        methods = [method.with_ensemble(**PAPER) for method in methods]
+    if not train_top_k:
+        return methods
+    tops = [method.ensemble["top_k"] if method.ensemble and "top_k" in method.ensemble else None for method in methods]
+    if not any(tops):
+        raise ModbenchError("--train-top-k is for mod_k_top<j>: name one, such as mod_k_top2")
+    if 1 in tops:
+        say("warning: trained sparse with one gate the router learns nothing: the softmax of one score is 1")
+    return [
+        method.with_ensemble(train_top_k=True) if top else method for method, top in zip(methods, tops, strict=True)
+    ]
+
+
+def recipe_changes(methods: Sequence[Method], peft_config: Path | None, paper: bool) -> dict[str, Any]:
+    """What the options change in the suite's recipe."""
+    changes: dict[str, Any] = {}
+    if peft_config is not None:
+        if all(method.adapter != "peft" for method in methods):
+            raise ModbenchError("--peft-config is for peft_not_k, peft_all, peft_mod_k and peft_all_mod_k: name one")
+        changes["peft"] = read_peft_file(peft_config)
+    if paper:
+        changes["ensemble_learning_rate"] = None
+    return changes
 
 
 def do_missing(benchmark: Benchmark, plan: Sequence[Run], missing: Sequence[Run], yes: bool) -> None:
@@ -51,10 +73,14 @@ def do_missing(benchmark: Benchmark, plan: Sequence[Run], missing: Sequence[Run]
         return
     if benchmark.suite.model != "demo":
         _ask(benchmark, plan, missing, yes)
-    _quiet()
+    quiet()
     from modbench.harness.evaluate import check_foreign_tasks
 
     check_foreign_tasks(benchmark.suite.tasks)
+    if any(run.method.adapter == "peft" for run in missing):
+        from modbench.training.adapters import check_peft
+
+        check_peft(benchmark.suite.recipe.peft_for("peft_all"))
     for number, run in enumerate(missing, start=1):
         say(f"run {number} of {len(missing)}: {benchmark.suite.name} {run.method.name} seed {run.seed}")
         benchmark.run(run, say)
@@ -95,7 +121,7 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Keeps the libraries' own chatter off the terminal; errors still come through."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")

@@ -7,34 +7,16 @@ from typing import Annotated
 
 import typer
 
-from modbench.cli.options import (
-    Format,
-    Limit,
-    Methods,
-    ModelName,
-    ModelNote,
-    Runs,
-    Seeds,
-    SuiteName,
-    TaskNames,
-    TrainFile,
-)
+from modbench.cli.options import Format, Grid, with_grid
 
 EPILOG = (
     "Example: modbench leaderboard base mod_k --suite smollm2-math --model DIR --write leaderboards/smollm2-math.json"
 )
 
 
+@with_grid
 def leaderboard(
-    methods: Methods,
-    suite: SuiteName = "demo",
-    model: ModelName = None,
-    model_note: ModelNote = None,
-    tasks: TaskNames = None,
-    train: TrainFile = None,
-    limit: Limit = None,
-    seeds: Seeds = None,
-    runs: Runs = Path("runs"),
+    grid: Grid,
     write: Annotated[Path | None, typer.Option("--write", help="Merge the rows into this leaderboard file.")] = None,
     format: Format = "table",
 ) -> None:
@@ -45,17 +27,7 @@ def leaderboard(
     from modbench.report.tables import leaderboard_rows
 
     check_format(format)
-    benchmark, plan = prepare(
-        methods,
-        suite=suite,
-        model=model,
-        model_note=model_note,
-        tasks=tasks,
-        train=train,
-        limit=limit,
-        seeds=seeds,
-        runs=runs,
-    )
+    benchmark, plan = prepare(grid)
     for run in benchmark.missing(plan):
         say(f"left out, not finished: {run.method.name} seed {run.seed}")
     board = from_records([record for _, record in benchmark.finished(plan)])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def complete_methods(incomplete: str) -> list[str]:
-    from modbench.methods import METHODS
+    from modbench.methods import NAMES
 
-    return [name for name in METHODS if name.startswith(incomplete)]
+    return [name for name in NAMES if name.startswith(incomplete)]
 
 
 def complete_suites(incomplete: str) -> list[str]:
@@ -48,6 +52,15 @@ TaskNames = Annotated[
     str | None, typer.Option("--tasks", help="Other tasks, separated by commas.", autocompletion=complete_tasks)
 ]
 TrainFile = Annotated[Path | None, typer.Option("--train", help="Your training examples: JSON or JSON lines.")]
+PeftConfigFile = Annotated[
+    Path | None, typer.Option("--peft-config", help="What peft_* methods put on the model: PEFT's adapter_config.json.")
+]
+Paper = Annotated[
+    bool, typer.Option("--paper", help="The paper's ensemble settings where a method has none of its own.")
+]
+TrainTopK = Annotated[
+    bool, typer.Option("--train-top-k", help="mod_k_top<j>: keep the j highest gates in training too.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most this many problems per task.")]
 Seeds = Annotated[str | None, typer.Option("--seeds", help="Seeds, separated by commas: 0,1,2.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that keeps the runs.")]
@@ -56,3 +69,34 @@ Format = Annotated[
     str,
     typer.Option("--format", "-f", help="table, markdown, latex, csv or json.", autocompletion=complete_formats),
 ]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Which runs are meant: the arguments that `run`, `compare` and `leaderboard` share."""
+
+    methods: Methods
+    suite: SuiteName = "demo"
+    model: ModelName = None
+    model_note: ModelNote = None
+    tasks: TaskNames = None
+    train: TrainFile = None
+    peft_config: PeftConfigFile = None
+    paper: Paper = False
+    train_top_k: TrainTopK = False
+    limit: Limit = None
+    seeds: Seeds = None
+    runs: Runs = Path("runs")
+
+
+def with_grid(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the fields of Grid as parameters of its own in place of its first, for typer to read."""
+
+    @functools.wraps(command)
+    def spelt_out(**values: Any) -> None:
+        command(Grid(**{field.name: values.pop(field.name) for field in fields(Grid)}), **values)
+
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    shared = inspect.signature(Grid, eval_str=True).parameters.values()
+    spelt_out.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    return spelt_out

@@ -132,8 +132,8 @@ def _follow(base: Any, head: Any, path: str, calls: Sequence[Call], logits: Tens
         state, rest = rest[step].state, rest[step + 1 :]
     names = [name for name, _, _ in chain]
     place = _norm_place(base, names)
-    into = calls[start].state if place is None else chain[place][1]
-    out = into if place is None else chain[place][2]
+    into: Any = calls[start].state if place is None else chain[place][1]
+    out: Any = into if place is None else chain[place][2]
     modules = [base.get_submodule(name) for name in names]
     heads = [call for call in calls if base.get_submodule(call.name) is head]
     return Anatomy(

@@ -23,8 +23,8 @@ from modbench.errors import ModbenchError
 class Attachment:
     """An ensemble on a causal LM until `remove` is called.
 
-    `mixture` is what is mixed in, None for the model as it is. Each forward overwrites the slots; while the decoder
-    does not run nothing is kept, so that a checkpointed layer may be computed again in the backward pass.
+    `mixture` is what is mixed in, None for the model as it is. Each forward overwrites the slots, and empties them at
+    its end; what a checkpointed layer computes again in the backward pass is not kept.
     """
 
     def __init__(self, anatomy: Anatomy, k: int) -> None:
@@ -32,14 +32,13 @@ class Attachment:
         self.mixture: Mixture | None = None
         self._slots: list[Tensor | None] = [None] * k
         self._normed_last: Tensor | None = None
-        self._open = False
         self._collected: tuple[list[Tensor], Tensor] | None = None
         self._collecting = self._bypassed = False
         layers = anatomy.layers[-k:]
-        norm = anatomy.final_norm or (anatomy.before or tuple(layers))[-1]
-        self._hooks = [anatomy.decoder.register_forward_pre_hook(self._begin)]
-        self._hooks += [layer.register_forward_hook(self._keeper(slot)) for slot, layer in enumerate(layers)]
-        self._hooks.append(norm.register_forward_hook(self._keep_normed))
+        self._hooks = [layer.register_forward_hook(self._keeper(slot)) for slot, layer in enumerate(layers)]
+        if anatomy.after:  # otherwise the decoder returns the normed state itself
+            norm = anatomy.final_norm or (anatomy.before or tuple(layers))[-1]
+            self._hooks.append(norm.register_forward_hook(self._keep_normed))
         self._hooks.append(anatomy.decoder.register_forward_hook(self._finish))
 
     def remove(self) -> None:
@@ -50,40 +49,58 @@ class Attachment:
 
     # Hooks -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, module: nn.Module, args: Any) -> None:
-        self._open = self._collecting or (self.mixture is not None and not self._bypassed)
-
     def _keeper(self, slot: int) -> Any:
         def keep(module: nn.Module, args: Any, output: Any) -> None:
-            if self._open:
+            if not _in_backward():
                 self._slots[slot] = first_tensor(output)
 
         return keep
 
     def _keep_normed(self, module: nn.Module, args: Any, output: Any) -> None:
-        if self._open:
+        if not _in_backward():
             self._normed_last = first_tensor(output)
 
     def _finish(self, module: nn.Module, args: Any, output: Any) -> Any:
-        if not self._open:
+        if self._bypassed:
             return None
-        self._open = False
+        if not self._collecting and self.mixture is None:
+            self._slots, self._normed_last = [None] * len(self._slots), None
+            return None
         states, normed_last = self._take()
+        held = self._held(output)
+        normed_last = held if normed_last is None else normed_last
         if self._collecting:
             self._collected = states, normed_last
             return None
         assert self.mixture is not None
-        mixed = self.mixture(states, normed_last)[0]
-        return self._with_state(output, self._after(mixed))
+        mix = self.mixture if torch.is_grad_enabled() else self.mixture.mix
+        mixed = mix(states, normed_last)
+        mixed = self._after(mixed if isinstance(mixed, Tensor) else mixed[0])
+        mixed = mixed.to(held.device, held.dtype).view(held.shape)
+        if isinstance(output, ModelOutput):
+            output[self._field(output)] = mixed
+            return output
+        return mixed if output is held else type(output)(mixed if value is held else value for value in output)
 
-    def _take(self) -> tuple[list[Tensor], Tensor]:
+    def _field(self, output: ModelOutput) -> str:
+        field = self.anatomy.output_field
+        return field if isinstance(field, str) else next(iter(output))
+
+    def _held(self, output: Any) -> Tensor:
+        """The state in what the decoder returned, in whichever form it was asked to."""
+        if isinstance(output, ModelOutput):
+            return output[self._field(output)]
+        place = self.anatomy.output_field if isinstance(self.anatomy.output_field, int) else 0
+        return output if isinstance(output, Tensor) else output[place]
+
+    def _take(self) -> tuple[list[Tensor], Tensor | None]:
         """The late states, earliest first, collapsed to one stream, and the normed last one; the slots are empty."""
         states, normed_last = list(self._slots), self._normed_last
         self._slots, self._normed_last = [None] * len(states), None
         for slot in range(1, len(states)):
             if states[slot] is None:  # a layer that the model skips hands on the state before it
                 states[slot] = states[slot - 1]
-        if normed_last is None or states[0] is None:
+        if states[0] is None:
             kind = type(self.anatomy.causal_lm).__name__
             raise ModbenchError(f"{kind} skips the first of its last {len(states)} layers: choose another k")
         for module in self.anatomy.before:
@@ -94,17 +111,6 @@ class Attachment:
         for module in self.anatomy.after:
             mixed = module(mixed.to(next(module.parameters(), mixed).dtype))
         return mixed
-
-    def _with_state(self, output: Any, state: Tensor) -> Any:
-        """A decoder's `output` with `state`, in the shape, dtype and place of the state that it held."""
-        if isinstance(output, ModelOutput):
-            field = self.anatomy.output_field if isinstance(self.anatomy.output_field, str) else next(iter(output))
-            output[field] = _like(state, output[field])
-            return output
-        place = self.anatomy.output_field if isinstance(self.anatomy.output_field, int) else 0
-        if isinstance(output, Tensor):
-            return _like(state, output)
-        return type(output)(_like(state, value) if i == place else value for i, value in enumerate(output))
 
     # Training ----------------------------------------------------------------------------------------------------
 
@@ -133,7 +139,7 @@ class Attachment:
         anatomy, state = self.anatomy, self._after(mixed)
         state = state.to(_compute_dtype(anatomy.head, state))
         if anatomy.logits_are_the_heads:
-            return anatomy.head(state)
+            return anatomy.head(state).to(mixed.device)  # where a device map puts the head elsewhere
         whole = state if state.dim() == 3 else state.unsqueeze(0)
         with self._standing_in(whole):
             ids = torch.zeros(whole.shape[:2], dtype=torch.long, device=whole.device)
@@ -163,8 +169,8 @@ class Attachment:
                 decoder.forward = earlier
 
 
-def _like(state: Tensor, old: Tensor) -> Tensor:
-    return state.to(old.device, old.dtype).view(old.shape)
+def _in_backward() -> bool:
+    return torch.is_grad_enabled() and torch._C._current_graph_task_id() != -1
 
 
 def _first_position(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,20 @@ ROUTER_INITS = ("zeros", "normal", "last")
 ROUTER_INPUTS = ("normed", "hidden")
 LAST_OFFSET = 3.0
 """With `router_init="last"` routing starts with e^3 : 1 for the last layer: 0.91 of the weight at k = 3."""
+
+PAPER: dict[str, Any] = {
+    "distill_weight": 0.1,
+    "distill_detach": True,
+    "train_last_norm": False,
+    "router": "linear",
+    "router_init": "zeros",
+    "router_input": "normed",
+}
+"""The paper-literal setting: the plainest reading of arXiv:2410.13077 where it leaves something open."""
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +70,16 @@ class MoDConfig:
 
     def __post_init__(self) -> None:
         faults = []
-        if not isinstance(self.k, int) or self.k < 1:
-            faults.append(f"k must be at least 1, not {self.k!r}")
-        elif self.top_k is not None and not 1 <= self.top_k <= self.k:
-            faults.append(f"top_k must be between 1 and k = {self.k}, not {self.top_k!r}")
-        if not self.distill_weight >= 0:
-            faults.append(f"distill_weight must not be negative, not {self.distill_weight!r}")
+        if not _whole(self.k) or self.k < 1:
+            faults.append(f"k must be a whole number of at least 1, not {self.k!r}")
+        elif self.top_k is not None and not (_whole(self.top_k) and 1 <= self.top_k <= self.k):
+            faults.append(f"top_k must be a whole number between 1 and k = {self.k}, or None, not {self.top_k!r}")
+        weight = self.distill_weight
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            faults.append(f"distill_weight must be a number of at least 0, not {weight!r}")
+        for field in ("train_top_k", "distill_detach", "train_norms", "train_last_norm"):
+            if not isinstance(getattr(self, field), bool):
+                faults.append(f"{field} must be true or false, not {getattr(self, field)!r}")
         for field, known in (("router", ROUTERS), ("router_init", ROUTER_INITS), ("router_input", ROUTER_INPUTS)):
             if getattr(self, field) not in known:
                 faults.append(str(unknown(field, str(getattr(self, field)), known)))
@@ -70,6 +89,11 @@ class MoDConfig:
     def replace(self, **changes: Any) -> MoDConfig:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+    @classmethod
+    def paper(cls, **fields: Any) -> MoDConfig:
+        """The paper-literal setting of what it leaves open, whatever the defaults are, with `fields` on top."""
+        return cls(**PAPER | fields)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

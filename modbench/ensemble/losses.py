@@ -44,7 +44,8 @@ def objective(
             totals += _chunk(logits_of, [t[part] for t in (mixed, *normed)], labels[part], weight, detach, ())[0]
         task, distill = totals.to(mixed.dtype)
         return task + weight * distill, task, distill
-    return _ChunkedObjective.apply(logits_of, rows, labels, weight, detach, 1 + len(normed), mixed, *normed, *parameters)
+    inputs = (mixed, *normed, *parameters)
+    return _ChunkedObjective.apply(logits_of, rows, labels, weight, detach, 1 + len(normed), *inputs)
 
 
 class _ChunkedObjective(torch.autograd.Function):
@@ -52,7 +53,14 @@ class _ChunkedObjective(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits_of: Logits, rows: int, labels: Tensor, weight: float, detach: bool, states: int, *inputs: Tensor
+        ctx: Any,
+        logits_of: Logits,
+        rows: int,
+        labels: Tensor,
+        weight: float,
+        detach: bool,
+        states: int,
+        *inputs: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         gradients = [torch.zeros_like(tensor) for tensor in inputs]
         totals = torch.zeros(2, dtype=torch.float64, device=inputs[0].device)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
 from modbench.ensemble.anatomy import causal_lm, find_anatomy, original
+from modbench.ensemble.as_peft import AsPeftModel
 from modbench.ensemble.attachment import Attachment
 from modbench.ensemble.config import MoDConfig
 from modbench.ensemble.fingerprint import fingerprint
 from modbench.ensemble.losses import objective
 from modbench.ensemble.mixture import Mixture
-from modbench.ensemble.verbs import AdapterVerbs
+from modbench.ensemble.tokens import token_output
 
 
 @dataclass
@@ -24,41 +26,49 @@ class MoDOutput(ModelOutput):
     """What `MoDModel.forward` returns when labels are given: losses in nats per label token.
 
     `loss` is L_task + lambda L_distill in training mode and L_task alone in eval mode; `loss_task` and
-    `loss_distill` are its detached parts. `logits` (batch, seq, vocabulary) are computed when they are asked for.
+    `loss_distill` are its detached parts. `logits` (batch, seq, vocabulary) are computed when they are asked for;
+    what copies the output (autocast by accelerate, DDP) leaves them behind unless they were (`output_logits`).
     """
 
     loss: Tensor | None = None
     loss_task: Tensor | None = None
     loss_distill: Tensor | None = None
+    logits: InitVar[Tensor | None] = None  # no field: DDP and FSDP look at all of those
+
+    def __post_init__(self, logits: Tensor | None) -> None:
+        super().__post_init__()
+        if logits is not None:
+            self["logits"] = logits
 
     @classmethod
     def of(cls, total: Tensor, task: Tensor, distill: Tensor, logits: Callable[[], Tensor]) -> MoDOutput:
         """The output with these losses, and `logits` to be called for the logits."""
         output = cls(loss=total, loss_task=task, loss_distill=distill)
-        output.__dict__["_logits"] = logits
+        output.__dict__["_compute_logits"] = logits
         return output
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "logits" and "_logits" in self.__dict__:
-            self.__dict__["logits"] = self._logits()
-            return self.__dict__["logits"]
-        raise AttributeError(f"{type(self).__name__} has no {name!r}")
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name == "logits" and value is None and "_compute_logits" in self.__dict__:
+            value = self["logits"] = self._compute_logits()
+        return value
 
     def __getitem__(self, key: Any) -> Any:
         return self.logits if key == "logits" else super().__getitem__(key)
 
 
-class MoDModel(AdapterVerbs):
+class MoDModel(AsPeftModel, PeftModel):  # type: ignore[misc]
     """The model with its ensemble; made by `get_mod_model` or `MoDModel.from_pretrained`.
 
     Several adapters may stand on one base, each with an ensemble of its own, one of them active; `mixture` and
-    `mod_config` are the active one's. What is not found here is looked up on the model itself.
+    `mod_config` are the active one's. What is not found here is looked up on the model itself. A PeftModel by type
+    (see `AsPeftModel`), whether or not there is one inside.
     """
 
     accepts_loss_kwargs = True
 
     def __init__(self, model: nn.Module, config: MoDConfig, seed: int = 0, adapter_name: str = "default") -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # not PeftModel's, which would attach a tuner
         self.anatomy = find_anatomy(model)
         self.anatomy.late_layers(config.k)
         if config.base_fingerprint is None:
@@ -105,12 +115,15 @@ class MoDModel(AdapterVerbs):
         num_items_in_batch: Tensor | int | None = None,
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        output_logits: bool = False,
+        fused_lm_head: bool = False,
         **kwargs: Any,
     ) -> Any:
         """The model's own forward with the ensemble; with `labels` (batch, seq; -100 ignored) a `MoDOutput`.
 
         Losses are means over the label tokens, or sums divided by `num_items_in_batch` where that is given: the
-        label tokens of the whole optimizer step, so that gradient accumulation changes nothing.
+        label tokens of the whole optimizer step, so that gradient accumulation changes nothing. `output_logits` has
+        the logits computed at once. `fused_lm_head` is how TRL's trainers ask for a `TokenOutput` instead.
         """
         inputs = {
             "input_ids": input_ids,
@@ -123,7 +136,7 @@ class MoDModel(AdapterVerbs):
         if labels is None or self._disabled or mixture is None or attachment is None:
             if labels is not None:
                 inputs["labels"] = labels
-            return self.model(**inputs)
+            return self.model(**inputs, **{"fused_lm_head": True} if fused_lm_head else {})
         states, normed_last = attachment.late_states(self.model, **{"use_cache": False} | inputs)
         states = states[-mixture.config.k :]
 
@@ -147,8 +160,19 @@ class MoDModel(AdapterVerbs):
             config.distill_detach,
             [p for p in self.anatomy.tail_parameters() if p.requires_grad],
         )
+        if fused_lm_head:
+            return token_output(attachment.logits_of, self.anatomy.vocabulary, mixed, targets, keep, total)
         count = keep.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
-        return MoDOutput.of(total / count, task / count, distill / count, logits)
+        output = MoDOutput.of(total / count, task / count, distill / count, logits)
+        if output_logits:
+            output["logits"] = logits()
+        return output
+
+    def late_states(self, **inputs: Any) -> tuple[list[Tensor], Tensor]:
+        """The k late states (batch, seq, d), earliest first, and the final norm of the last one, for `inputs`."""
+        attachment = self._attachment
+        assert attachment is not None and self.mixture is not None
+        return attachment.late_states(self.model, **inputs)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
         """The model's own `generate`, with the ensemble."""

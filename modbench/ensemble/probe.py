@@ -2,7 +2,7 @@
 
 The pass runs on a twin on the meta device: the modules are copied, the weights are not, and nothing is computed. Of
 every layer list only the last layer takes part, then all of them; where neither works (control flow that depends on
-values, quantized layers), two tokens go through the model itself.
+values, kernels of their own), two tokens go through the model itself.
 """
 
 from __future__ import annotations
@@ -63,12 +63,18 @@ def _twin(base: nn.Module, cut: Sequence[str]) -> nn.Module:
     """A copy of the modules of `base` on the meta device, with only the last layer of each list in `cut`."""
     memo: dict[int, Any] = {}
     for path in cut:
-        for layer in list(base.get_submodule(path))[:-1]:  # type: ignore[arg-type]
+        for layer in list(base.get_submodule(path).children())[:-1]:
             memo[id(layer)] = nn.Identity()
     for parameter in base.parameters():
         memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
     for buffer in base.buffers():
         memo[id(buffer)] = torch.empty_like(buffer, device="meta")
+    for module in base.modules():
+        if isinstance(module, nn.Linear) and not module.weight.is_floating_point():
+            # Quantized weights work on their own device only, and some are packed anew when they do.
+            dtype: Any = base.dtype
+            plain = nn.Linear(module.in_features, module.out_features, module.bias is not None, "meta", dtype)
+            memo[id(module)] = plain
     hooked = [module._hf_hook for module in base.modules() if hasattr(module, "_hf_hook")]
     if hooked:  # accelerate's hooks hold the offloaded weights: they stay behind
         from accelerate.hooks import ModelHook

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from torch import nn
 
-from modbench.ensemble import storage
+from modbench.ensemble import hub, storage
 from modbench.ensemble.anatomy import Anatomy, find_anatomy
 from modbench.ensemble.attachment import Attachment
 from modbench.ensemble.config import MoDConfig
 from modbench.ensemble.fingerprint import fingerprint
 from modbench.ensemble.mixture import Mixture
+from modbench.ensemble.rollback import unchanged_on_error
 from modbench.errors import ModbenchError, unknown
+
 
 class AdapterVerbs(nn.Module):
     """What `MoDModel` does with its adapters. An adapter has a PEFT part, an ensemble, or both, under one name."""
@@ -37,8 +39,7 @@ class AdapterVerbs(nn.Module):
     @property
     def active_mixture(self) -> Mixture | None:
         """The active adapter's ensemble, None if it has none."""
-        name = self.active_adapter
-        return self.mixtures[name] if name in self.mixtures else None  # type: ignore[return-value]
+        return dict(self.mixtures.items()).get(self.active_adapter)  # type: ignore[return-value]
 
     @property
     def mixture(self) -> Mixture:
@@ -61,7 +62,11 @@ class AdapterVerbs(nn.Module):
     @property
     def adapters(self) -> list[str]:
         """The names of all adapters."""
-        return list(dict.fromkeys([*self.mixtures, *getattr(self.model, "peft_config", {})]))
+        return list(dict.fromkeys([*self.mixtures, *self._peft_adapters]))
+
+    @property
+    def _peft_adapters(self) -> dict[str, Any]:
+        return getattr(self.model, "peft_config", {})
 
     def add_adapter(self, adapter_name: str, config: MoDConfig, seed: int = 0) -> None:
         """A new ensemble under `adapter_name`, beside the PEFT adapter of that name if there is one; not activated."""
@@ -78,8 +83,7 @@ class AdapterVerbs(nn.Module):
 
     def _attach(self) -> None:
         """Hooks on the late layers of the active ensemble."""
-        if self._attachment is not None:
-            self._attachment.remove()
+        self._detach()
         mixture = self.active_mixture
         self._attachment = None if mixture is None else Attachment(self.anatomy, mixture.config.k)
         self._switch(0)
@@ -88,18 +92,19 @@ class AdapterVerbs(nn.Module):
         """Makes one adapter the active one: its PEFT part, if it has one, and its ensemble, if it has one."""
         if adapter_name not in self.adapters:
             raise unknown("adapter", adapter_name, self.adapters)
-        if hasattr(self.model, "peft_config"):
-            if adapter_name in self.model.peft_config:
+        if self._peft_adapters:
+            if adapter_name in self._peft_adapters:
                 self.model.base_model.enable_adapter_layers()
                 self.model.set_adapter(adapter_name)
             else:
                 self.model.base_model.disable_adapter_layers()
         self.active_adapter = adapter_name
+        mixture: Any
         for name, mixture in self.mixtures.items():
-            trains = mixture.config.train_norms or mixture.config.train_last_norm  # type: ignore[union-attr]
+            trains = mixture.config.train_norms or mixture.config.train_last_norm
             mixture.requires_grad_(name == adapter_name)
             if not trains:
-                mixture.norms.requires_grad_(False)  # type: ignore[union-attr]
+                mixture.norms.requires_grad_(False)
         self._attach()
 
     def delete_adapter(self, adapter_name: str) -> None:
@@ -108,7 +113,7 @@ class AdapterVerbs(nn.Module):
             raise unknown("adapter", adapter_name, self.adapters)
         if adapter_name == self.active_adapter:
             raise ModbenchError(f"adapter {adapter_name!r} is active: set_adapter() to another one first")
-        if adapter_name in getattr(self.model, "peft_config", {}):
+        if adapter_name in self._peft_adapters:
             self.model.delete_adapter(adapter_name)
         if adapter_name in self.mixtures:
             del self.mixtures[adapter_name]
@@ -118,7 +123,7 @@ class AdapterVerbs(nn.Module):
     def disable_adapter(self) -> Iterator[None]:
         """Switches the ensemble and the PEFT adapter off within the block; nests, and restores what was."""
         with contextlib.ExitStack() as stack:
-            if hasattr(self.model, "peft_config"):
+            if self._peft_adapters:
                 stack.enter_context(self.model.disable_adapter())
             self._switch(+1)
             stack.callback(self._switch, -1)
@@ -132,35 +137,94 @@ class AdapterVerbs(nn.Module):
 
     # Files -----------------------------------------------------------------------------------------------------------
 
-    def save_pretrained(self, path: str | Path) -> None:
-        """Writes `mod_config.json` and `mod_model.safetensors`, and PEFT's own two files if there is an adapter."""
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        if hasattr(self.model, "peft_config"):
-            storage.save_peft(self.model, folder)
-        storage.save_mixture(self.mixture, folder)
-        self.mod_config.save(folder)
+    def save_pretrained(self, path: str | Path, selected_adapters: Sequence[str] | None = None) -> None:
+        """Writes adapters, all or the selected ones: `default` into the folder `path`, others into `path/<name>`.
+
+        An ensemble is `mod_config.json` and `mod_model.safetensors`, a PEFT part PEFT's own two files beside them.
+        """
+        for name in self.adapters if selected_adapters is None else selected_adapters:
+            if name not in self.adapters:
+                raise unknown("adapter", name, self.adapters)
+            folder = storage.adapter_folder(Path(path), name)
+            folder.mkdir(parents=True, exist_ok=True)
+            if name in self._peft_adapters:
+                storage.save_peft(self.model, Path(path), name)
+            if name in self.mixtures:
+                mixture: Any = self.mixtures[name]
+                storage.save_mixture(mixture, folder)
+                mixture.config.save(folder)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Uploads what `save_pretrained` writes to a hub repository, made if there is none; the commit's address.
+
+        `options` are those of `modbench.ensemble.hub.upload`: `private`, `commit_message`, `token`, `revision`,
+        `create_pr`. Raises ModbenchError if the hub refuses or cannot be reached.
+        """
+        return hub.upload(self.save_pretrained, repo_id, **options)
 
     @classmethod
-    def from_pretrained(cls, base_model: nn.Module, path: str | Path) -> Self:
+    def from_pretrained(
+        cls,
+        base_model: nn.Module,
+        path: str | Path,
+        adapter_name: str = "default",
+        is_trainable: bool = False,
+        subfolder: str | None = None,
+        **hub_options: Any,
+    ) -> Self:
         """The adapter that `save_pretrained` wrote into a folder or hub repository, on `base_model`.
 
-        Raises ModbenchError, with the base as it was, if a file is missing, broken, not safetensors, or was made for
-        another base (compared by fingerprint).
+        It is frozen and in eval mode unless `is_trainable`, as PEFT's is. `hub_options` are `revision`, `token`,
+        `cache_dir` and `local_files_only`. Raises ModbenchError, with the base as it was, if a file is missing,
+        broken, not safetensors, or was made for another base (compared by fingerprint).
         """
-        folder = storage.resolve(path)
+        folder = storage.resolve(path, subfolder, **hub_options)
         config = MoDConfig.load(folder)
-        storage.check_base(config, fingerprint(base_model), folder)
+        storage.check_base(config, fingerprint(base_model, like=config.base_fingerprint), folder)
         tensors = storage.read_mixture(folder)
-        model: Any = storage.attach_peft(base_model, folder) if storage.has_peft(folder) else base_model
-        with contextlib.ExitStack() as undo:
-            if model is not base_model:
-                undo.callback(model.unload)
-            mod = cls(model, config)
-            undo.callback(mod.remove_hooks)
+        with unchanged_on_error(base_model):
+            model: Any = base_model
+            if storage.has_peft(folder):
+                model = storage.attach_peft(base_model, folder, adapter_name, is_trainable)
+            mod = cls(model, config, adapter_name=adapter_name)
             storage.load_mixture(mod.mixture, tensors, folder)
-            undo.pop_all()
+        if not is_trainable:
+            mod.mixture.requires_grad_(False)
+            mod.eval()
         return mod
+
+    def load_adapter(
+        self,
+        path: str | Path,
+        adapter_name: str,
+        is_trainable: bool = False,
+        subfolder: str | None = None,
+        **hub_options: Any,
+    ) -> None:
+        """One more adapter, beside those that are there: what modbench or PEFT wrote. `set_adapter` makes it active.
+
+        Raises ModbenchError, with everything as it was, as `from_pretrained` does.
+        """
+        if adapter_name in self.adapters:
+            raise ModbenchError(f"there is an adapter named {adapter_name!r} already: choose another name")
+        folder = storage.resolve(path, subfolder, **hub_options)
+        config = MoDConfig.load(folder) if storage.has_mixture(folder) else None
+        if config is not None:
+            storage.check_base(config, fingerprint(self.model, like=config.base_fingerprint), folder)
+        active, model = self.active_adapter, self.model
+        with unchanged_on_error(self):
+            if storage.has_peft(folder):
+                model = storage.attach_peft(self.model, folder, adapter_name, is_trainable)
+            if config is not None:
+                mixture = self._new_mixture(config, seed=0)
+                storage.load_mixture(mixture, storage.read_mixture(folder), folder)
+                self.mixtures[adapter_name] = mixture
+        self.model = model
+        self._detach()
+        self.anatomy = find_anatomy(model)
+        self.set_adapter(active)
+        if not is_trainable:
+            self.eval()
 
     # What is trained -------------------------------------------------------------------------------------------------
 
@@ -179,9 +243,7 @@ class AdapterVerbs(nn.Module):
         from peft import PeftModel
 
         plain = (self.parameter_counts()["lora"], sum(p.numel() for p in self.model.parameters()))
-        trainable, everything = (
-            self.model.get_nb_trainable_parameters() if isinstance(self.model, PeftModel) else plain
-        )
+        trainable, everything = self.model.get_nb_trainable_parameters() if isinstance(self.model, PeftModel) else plain
         ours = list(self.mixtures.parameters())
         return trainable + sum(p.numel() for p in ours if p.requires_grad), everything + sum(p.numel() for p in ours)
 
@@ -196,25 +258,24 @@ class AdapterVerbs(nn.Module):
 
     def merge_and_unload(self) -> Self:
         """Merges the active PEFT adapter into the base and keeps its ensemble: this model, on the merged base."""
-        if hasattr(self.model, "peft_config"):
+        if self._peft_adapters:
             for name in [name for name in self.mixtures if name != self.active_adapter]:
                 del self.mixtures[name]
+            self._detach()
             self.model = self.model.merge_and_unload()
             self._merged = True
-            self._refresh()
+            self.anatomy = find_anatomy(self.model)
+            self._attach()
         return self
 
-    def _refresh(self) -> None:
-        """After PEFT has replaced modules: hooks where the parts are now."""
-        self.remove_hooks()
-        self.anatomy = find_anatomy(self.model)
-        self._attach()
-
-    def remove_hooks(self) -> None:
-        """Detaches the ensembles from the model and gives the base its gradients back."""
+    def _detach(self) -> None:
         if self._attachment is not None:
             self._attachment.remove()
             self._attachment = None
+
+    def remove_hooks(self) -> None:
+        """Detaches the ensembles from the model and gives the base its gradients back."""
+        self._detach()
         for parameter in self._frozen:
             parameter.requires_grad_(True)
 
@@ -226,4 +287,11 @@ class AdapterVerbs(nn.Module):
         if self._merged:
             raise ModbenchError("the adapter was merged into the base: load the base again instead of unload()")
         self.remove_hooks()
-        return self.model.unload() if hasattr(self.model, "peft_config") else self.model
+        if not self._peft_adapters:
+            return self.model
+        from peft.utils import ModulesToSaveWrapper
+
+        for module in self.model.modules():
+            if isinstance(module, ModulesToSaveWrapper):
+                module._active_adapter = []  # or PEFT would leave the trained copy in the original's place
+        return self.model.unload()

@@ -101,7 +101,10 @@ class TaskResult(Model):
 
 
 class Parameters(Model):
-    """How many parameters are trained, by part, and `total` in percent over `lora_not_k`'s (null: no such base)."""
+    """How many parameters are trained, by part, and `total` in percent over `lora_not_k`'s (null: no such base).
+
+    `lora` is all that PEFT trains, whatever the PEFT method.
+    """
 
     lora: NonNegativeInt
     norms: NonNegativeInt

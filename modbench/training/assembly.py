@@ -1,72 +1,37 @@
-"""A method made of parts: LoRA on the method's layers, the ensemble on top; and what they add in parameters."""
+"""A method made of parts: the adapter on the method's layers, the ensemble on top."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from modbench.ensemble import MoDModel, get_mod_model
-from modbench.ensemble.anatomy import find_anatomy
+from modbench.ensemble.anatomy import Anatomy, find_anatomy
+from modbench.ensemble.fingerprint import fingerprint
 from modbench.errors import ModbenchError
 from modbench.methods import Method
-from modbench.records import Parameters
-from modbench.suites import Lora
+from modbench.suites import Recipe
+from modbench.training.adapters import attach, peft_config
 
 
-def assemble(model: Any, method: Method, lora: Lora, seed: int) -> MoDModel:
+def assemble(model: Any, method: Method, recipe: Recipe, seed: int) -> MoDModel:
     """`model` tuned by `method`: every method of one seed draws the same LoRA initialization.
 
-    Raises ModbenchError if k or the targets do not fit the model.
+    Raises ModbenchError if k, the targets or the PEFT method do not fit the model, or leave nothing to train.
     """
-    from peft import LoraConfig, get_peft_model
-    from transformers import set_seed
-
-    anatomy = find_anatomy(model)
-    layers = method.lora_layers(anatomy.depth)
-    _linear_sizes(anatomy.layers, lora)
-    if layers:
-        set_seed(seed)
-        config = LoraConfig(
-            r=lora.r,
-            lora_alpha=lora.alpha,
-            lora_dropout=lora.dropout,
-            target_modules=list(lora.targets),
-            layers_to_transform=layers,
-            layers_pattern=anatomy.layers_path.rpartition(".")[2],
-            task_type="CAUSAL_LM",
-        )
-        model = get_peft_model(model, config)
-    mod = get_mod_model(model, method.mod_config(), seed)
+    # Of the untouched base: some PEFT methods replace what the fingerprint is taken of.
+    config = method.mod_config().replace(base_fingerprint=fingerprint(model))
+    mod = get_mod_model(adapt(model, find_anatomy(model), method, recipe, seed), config, seed)
     if not sum(mod.parameter_counts().values()):
-        raise ModbenchError(f"{method.name}: k = {method.k} leaves nothing to train in {anatomy.depth} layers")
+        raise ModbenchError(f"{method.name}: k = {method.k} leaves nothing to train in this model's layers")
     return mod
 
 
-def parameters(counts: dict[str, int], lora_not_k: int | None) -> Parameters:
-    """Trainable parameters by part, and the overhead in percent over `lora_not_k` (None for an untuned model)."""
-    total = sum(counts.values())
-    overhead = 100 * (total / lora_not_k - 1) if lora_not_k and total else None
-    return Parameters(**counts, total=total, overhead_percent=overhead)
+def adapt(model: Any, anatomy: Anatomy, method: Method, recipe: Recipe, seed: int) -> Any:
+    """`model` with the method's adapter alone: a PeftModel, or `model` itself if no layer gets one."""
+    from transformers import set_seed
 
-
-def lora_not_k_parameters(model: Any, method: Method, lora: Lora) -> int:
-    """Trainable parameters of `lora_not_k` on `model` with the method's k: r (inputs + outputs) per linear layer."""
-    layers = find_anatomy(model).layers
-    sizes = _linear_sizes(layers[: len(layers) - method.k], lora)
-    return lora.r * sum(sizes)
-
-
-def _linear_sizes(layers: list[Any], lora: Lora) -> list[int]:
-    """Inputs + outputs of every targeted linear layer; ModbenchError for a target that no layer has."""
-    sizes, found = [], set()
-    for layer in layers:
-        for name, module in layer.named_modules():
-            target = name.rpartition(".")[2]
-            if target in lora.targets and hasattr(module, "in_features"):
-                found.add(target)
-                sizes.append(module.in_features + module.out_features)
-    missing = sorted(set(lora.targets) - found) if layers else []
-    if missing:
-        raise ModbenchError(
-            f"LoRA targets {', '.join(missing)} are not linear layers of this model: fix the suite's targets"
-        )
-    return sizes
+    if not method.tuned_layers(anatomy.depth):
+        return model
+    config = peft_config(method, recipe, anatomy)
+    set_seed(seed)
+    return attach(model, config, method, anatomy)

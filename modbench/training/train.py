@@ -76,9 +76,12 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
     import torch
     from transformers import PrinterCallback, TrainingArguments
 
-    from modbench.training.assembly import assemble, lora_not_k_parameters, parameters
+    from modbench.ensemble.anatomy import find_anatomy
+    from modbench.training.accounting import baseline, with_overhead
+    from modbench.training.assembly import assemble
     from modbench.training.base import load_base
     from modbench.training.cost import Cost
+    from modbench.training.dropout import SharedMasks
     from modbench.training.encoding import Collator, encode_examples
     from modbench.training.trainer import MoDTrainer, Progress, last_checkpoint
 
@@ -87,7 +90,7 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
     progress = Progress(f"{job.suite.name} {job.method.name} seed {job.seed}: training", job.folder, checkpoint)
     with Cost() as cost:
         model, tokenizer = load_base(job.model, job.suite.dtype, job.model_name)
-        not_k = lora_not_k_parameters(model, job.method, recipe.lora)
+        lora_not_k = baseline(model, find_anatomy(model), job.method, recipe)
         encoded = encode_examples(tokenizer, get_prompt(job.suite.prompt), examples, recipe.max_length)
         if encoded.cut_off:
             left_out = len(examples) - len(encoded.features)
@@ -95,7 +98,7 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
                 f"{encoded.cut_off} of {len(examples)} examples are longer than {recipe.max_length} tokens: cut off, "
                 f"{left_out} of them left out for want of room for any of the response"
             )
-        mod = assemble(model, job.method, recipe.lora, job.seed)
+        mod = assemble(model, job.method, recipe, job.seed)
         per_step = recipe.batch_size * recipe.gradient_accumulation
         steps = math.ceil(len(encoded.features) / per_step) * recipe.epochs
         arguments = TrainingArguments(
@@ -128,6 +131,7 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
         )
         trainer.remove_callback(PrinterCallback)  # our bar instead
         trainer.add_callback(progress)
+        trainer.add_callback(SharedMasks)
         result = trainer.train(resume_from_checkpoint=checkpoint)
         seconds = progress.seconds
     _save(mod, job.folder)
@@ -147,7 +151,7 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
             steps=result.global_step,
             loss=loss if loss is not None and math.isfinite(loss) else None,
         ),
-        parameters=parameters(mod.parameter_counts(), not_k),
+        parameters=with_overhead(mod.parameter_counts(), lora_not_k),
         late_layers=mod.late_layers if job.method.ensemble is not None else [],
         gates=gates,
     )

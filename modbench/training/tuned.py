@@ -1,0 +1,47 @@
+"""Loading a tuned model: an adapter and the base that it is for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from modbench.checkpoints import loading, resolve_model
+from modbench.errors import ModbenchError
+from modbench.training.base import load_base
+
+
+def load_tuned(adapter: str, model: str | None = None) -> tuple[Any, Any]:
+    """A MoDModel (a PeftModel where `adapter` has no ensemble) in float32, and the base's tokenizer.
+
+    `adapter` is a folder or hub id that modbench or PEFT wrote, `model` the base: by default the one that the adapter
+    names. Raises ModbenchError if one of them cannot be had, if they do not fit, or if the base is quantized.
+    """
+    from modbench.ensemble import MoDModel, storage
+
+    folder = storage.resolve(adapter)
+    name = model or base_name(folder)
+    if name is None:
+        raise ModbenchError(f"the adapter at {adapter} does not say which base it is for: add --model")
+    place = resolve_model(name)
+    with loading(place):
+        quantization = json.loads((place / "config.json").read_text(encoding="utf-8")).get("quantization_config")
+    if quantization:
+        kind = quantization.get("quant_method", "some method")
+        raise ModbenchError(f"{name} is quantized ({kind}), and nothing can be merged into it: --model the original")
+    base, tokenizer = load_base(place, "float32", name)
+    if storage.has_mixture(folder):
+        return MoDModel.from_pretrained(base, folder), tokenizer
+    return storage.attach_peft(base, folder), tokenizer
+
+
+def base_name(folder: Path) -> str | None:
+    """What the adapter in `folder` says about its base: a hub id, a folder, `demo`, or nothing."""
+    from modbench.ensemble import MoDConfig, storage
+
+    if storage.has_mixture(folder):
+        return MoDConfig.load(folder).base_model_name_or_path
+    from peft import PeftConfig
+
+    name = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    return None if name is None else str(name)
