@@ -13,14 +13,6 @@ if TYPE_CHECKING:
     from modbench.ensemble import MoDConfig
 
 DEFAULT_K = 3
-PAPER: Mapping[str, Any] = {
-    "distill_weight": 0.1,
-    "distill_detach": True,
-    "train_last_norm": False,
-    "router_init": "zeros",
-    "router_input": "normed",
-}
-"""Fields of MoDConfig as this package reads the paper, whatever the defaults are."""
 NUMBER = r"0|[1-9][0-9]{0,3}"
 """A number in a name: with one spelling only, since names are folders."""
 

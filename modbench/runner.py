@@ -31,6 +31,8 @@ from modbench.suites import Suite
 from modbench.training.sources import TrainingSet, training_set
 
 Say = Callable[[str], None]
+TRAINING_VERSION = 2
+"""Raised whenever the same recipe trains otherwise than before; 2: methods of a seed share their dropout masks."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Benchmark:
         }
         if method.tuned:
             identity["training"] = self.training_set.data
+            identity["training_version"] = TRAINING_VERSION
             identity["prompt"] = suite.prompt
             identity["recipe"] = self._recipe(method)
             identity["ensemble"] = method.mod_config().to_dict()

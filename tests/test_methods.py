@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from modbench.ensemble import MoDConfig
+from modbench.ensemble.config import PAPER
 from modbench.errors import ModbenchError
-from modbench.methods import METHODS, NAMES, PAPER, get_method
+from modbench.methods import METHODS, NAMES, get_method
 from modbench.records.schema import PLAIN_NAME
 
 DEPTH = 10
@@ -108,9 +109,8 @@ def test_what_needs_more_layers_than_there_are_is_refused(name: str) -> None:
 
 
 def test_the_papers_settings_leave_a_methods_own_alone() -> None:
-    assert get_method("mod_k").with_ensemble(**PAPER).mod_config() == MoDConfig(
-        k=3, distill_weight=0.1, distill_detach=True, train_last_norm=False, router_init="zeros", router_input="normed"
-    )
+    assert get_method("mod_k").with_ensemble(**PAPER).mod_config() == MoDConfig.paper(k=3)
+    assert get_method("mod_k_uniform").with_ensemble(**PAPER).mod_config() == MoDConfig.paper(k=3, router="uniform")
     assert get_method("mod_k_no_distill").with_ensemble(**PAPER).mod_config().distill_weight == 0
     assert get_method("lora_all").with_ensemble(**PAPER) == get_method("lora_all")
 

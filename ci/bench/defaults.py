@@ -1,10 +1,10 @@
 """Which defaults of the ensemble have evidence: one factor at a time from the paper-literal setting.
 
-    python ci/bench/defaults.py --seeds 0,1,2,3,4 --runs runs/defaults
+    python ci/bench/defaults.py --seeds 0,1,2,3,4 --runs runs/defaults --markdown
 
 Trains `mod_k` with each setting and seed (a finished run is reused), and prints, per setting, the accuracy of every
 seed (mean over the suite's tasks), the difference to the literal setting, paired by seed, with its 95 % t interval,
-and the mean gates. A default changes only where that interval excludes 0.
+and the mean gates: as JSON, or as the table of docs/defaults.md. A default changes only where that interval excludes 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from scipy.stats import t
+from tabulate import tabulate
 
+from modbench.ensemble.config import PAPER
 from modbench.methods import get_method
 from modbench.runner import Benchmark
 from modbench.suites import customized, load_suite
@@ -46,7 +48,8 @@ def benchmark_of(setting: str, method: str, suite: Any, runs: Path) -> tuple[Ben
         rate = factor * suite.recipe.learning_rate
         suite = suite.model_copy(update={"recipe": suite.recipe.model_copy(update={"ensemble_learning_rate": rate})})
     plain = get_method(method)
-    return Benchmark(suite, runs), replace(plain, name=f"{method}+{setting}", ensemble={**plain.ensemble, **fields})
+    ensemble = {**PAPER, **plain.ensemble, **fields}
+    return Benchmark(suite, runs), replace(plain, name=f"{method}+{setting}", ensemble=ensemble)
 
 
 def paired(ours: list[float], literal: list[float]) -> dict[str, Any]:
@@ -58,6 +61,23 @@ def paired(ours: list[float], literal: list[float]) -> dict[str, Any]:
     return {"difference": mean, "interval": [mean - half, mean + half], "verdict": verdict}
 
 
+def table(report: dict[str, Any], seeds: list[int]) -> str:
+    """The report as a Markdown table."""
+    head = ["setting", *(f"seed {seed}" for seed in seeds), "mean", "difference", "95 % interval", "verdict", "gates"]
+    rows = []
+    for setting, found in report.items():
+        gates = " ".join(f"{statistics.mean(column):.2f}" for column in zip(*found["gates"], strict=True))
+        against = found["against_literal"]
+        verdict = ["", "", ""]
+        if against:
+            low, high = against["interval"]
+            verdict = [f"{against['difference']:+.1f}", f"{low:+.1f} to {high:+.1f}", against["verdict"]]
+        rows.append(
+            [setting, *(f"{value:.1f}" for value in found["accuracy"]), f"{found['mean']:.1f}", *verdict, gates]
+        )
+    return tabulate(rows, head, tablefmt="github", disable_numparse=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", default="demo")
@@ -65,6 +85,7 @@ def main() -> None:
     parser.add_argument("--method", default="mod_k")
     parser.add_argument("--settings", default=",".join(FACTORS), help="which of them, separated by commas")
     parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--markdown", action="store_true", help="a Markdown table instead of JSON")
     parser.add_argument("--runs", type=Path, default=Path("runs/defaults"))
     options = parser.parse_args()
     suite = customized(load_suite(options.suite), model=options.model)
@@ -89,6 +110,9 @@ def main() -> None:
         }
         for setting, values in accuracy.items()
     }
+    if options.markdown:
+        print(table(report, seeds))
+        return
     json.dump({"suite": suite.name, "model": suite.model, "seeds": seeds, "settings": report}, sys.stdout, indent=2)
     print()
 

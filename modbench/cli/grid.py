@@ -14,9 +14,10 @@ from typing import Any
 import typer
 
 from modbench.cli.options import Grid
+from modbench.ensemble.config import PAPER
 from modbench.errors import ModbenchError
 from modbench.leaderboard import Row, published
-from modbench.methods import PAPER, Method, get_method
+from modbench.methods import Method, get_method
 from modbench.peft_file import read_peft_file
 from modbench.records import Record
 from modbench.runner import Benchmark, Run

@@ -39,7 +39,7 @@ class Attachment:
         if anatomy.after:  # otherwise the decoder returns the normed state itself
             norm = anatomy.final_norm or (anatomy.before or tuple(layers))[-1]
             self._hooks.append(norm.register_forward_hook(self._keep_normed))
-        self._hooks.append(anatomy.decoder.register_forward_hook(self._finish))
+        self._hooks.append(anatomy.decoder.register_forward_hook(self._finish, always_call=True))
 
     def remove(self) -> None:
         """Takes the hooks off: nothing of the ensemble remains on the model."""
@@ -63,7 +63,7 @@ class Attachment:
     def _finish(self, module: nn.Module, args: Any, output: Any) -> Any:
         if self._bypassed:
             return None
-        if not self._collecting and self.mixture is None:
+        if output is None or (not self._collecting and self.mixture is None):  # None: the decoder failed
             self._slots, self._normed_last = [None] * len(self._slots), None
             return None
         states, normed_last = self._take()
@@ -120,7 +120,7 @@ class Attachment:
         `model` is the causal LM or a PeftModel around it; its head sees one position only.
         """
         self._collecting = True
-        head = self.anatomy.head.register_forward_pre_hook(_first_position)
+        head = self._head.register_forward_pre_hook(_first_position)
         try:
             model(**inputs)
             collected = self._collected
@@ -130,16 +130,21 @@ class Attachment:
         assert collected is not None
         return collected
 
+    @property
+    def _head(self) -> Any:
+        """The head as it is now: resizing the embeddings puts another in its place."""
+        return self.anatomy.causal_lm.get_output_embeddings()
+
     def logits_of(self, mixed: Tensor) -> Tensor:
         """The model's logits for mixed states (tokens, normed_width) or (batch, seq, normed_width).
 
         The head module itself is called, so that adapters on it, quantization and offloading work; where the model
         scales or caps its logits, the causal LM's own forward runs on the given states in place of its decoder's.
         """
-        anatomy, state = self.anatomy, self._after(mixed)
-        state = state.to(_compute_dtype(anatomy.head, state))
+        anatomy, head, state = self.anatomy, self._head, self._after(mixed)
+        state = state.to(_compute_dtype(head, state))
         if anatomy.logits_are_the_heads:
-            return anatomy.head(state).to(mixed.device)  # where a device map puts the head elsewhere
+            return head(state).to(mixed.device)  # where a device map puts the head elsewhere
         whole = state if state.dim() == 3 else state.unsqueeze(0)
         with self._standing_in(whole):
             ids = torch.zeros(whole.shape[:2], dtype=torch.long, device=whole.device)

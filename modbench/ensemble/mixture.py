@@ -7,8 +7,8 @@ equations of section 3) equals phi(sum_i G_i N_i(h_i)): one mixed state, one pas
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,15 @@ class Mixture(nn.Module):
             self.router.weight = nn.Parameter(weight)
         if device is not None:
             self.to(device)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Moves the ensemble as `to` does, and leaves it in its precision: `half` and `bfloat16` are for the base."""
+
+        def move(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(move, recurse)  # type: ignore[no-untyped-call]
 
     @property
     def mixes(self) -> bool:

@@ -20,9 +20,10 @@ def whole(module: nn.Module, state_dict: Mapping[str, Tensor] | None = None) -> 
     try:
         for path, owner in module.named_modules():
             for name, parameter in owner.named_parameters(recurse=False):
-                if parameter.requires_grad and isinstance(parameter.data, DTensor):
-                    given = None if state_dict is None else state_dict[f"{path}.{name}"]
-                    tensor = parameter.data.full_tensor() if given is None else given
+                tensor = (state_dict or {}).get(f"{path}.{name}")
+                if tensor is None and isinstance(parameter.data, DTensor) and parameter.requires_grad:
+                    tensor = parameter.data.full_tensor()
+                if tensor is not None and parameter.requires_grad:
                     sharded.append((owner, name, parameter))
                     owner._parameters[name] = nn.Parameter(tensor.cpu())
         yield

@@ -65,9 +65,8 @@ def trained_parameters(model: Any, methods: Sequence[Method], recipe: Recipe) ->
         kind = (method.adapter, len(method.tuned_layers(anatomy.depth)))
         if kind not in adapters:
             adapters[kind] = _adapter_parameters(model, anatomy, method, recipe)
-        # There are no weights to take a fingerprint of.
-        ensemble = method.mod_config().replace(base_fingerprint="none")
-        counts = get_mod_model(_weightless(model), ensemble).parameter_counts() | {"lora": adapters[kind]}
+        ensemble = get_mod_model(_weightless(model), method.mod_config())
+        counts = ensemble.parameter_counts() | {"lora": adapters[kind]}
         found.append(with_overhead(counts, baselines[method.baseline_k]))
     return found
 

@@ -18,7 +18,7 @@ def assemble(model: Any, method: Method, recipe: Recipe, seed: int) -> MoDModel:
 
     Raises ModbenchError if k, the targets or the PEFT method do not fit the model, or leave nothing to train.
     """
-    # Of the untouched base: some PEFT methods replace what the fingerprint is taken of.
+    # Of the untouched base: some PEFT methods change what the fingerprint is taken of.
     config = method.mod_config().replace(base_fingerprint=fingerprint(model))
     mod = get_mod_model(adapt(model, find_anatomy(model), method, recipe, seed), config, seed)
     if not sum(mod.parameter_counts().values()):

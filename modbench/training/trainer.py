@@ -26,25 +26,42 @@ class MoDTrainer(Trainer):
     is the cross-entropy alone; logits are computed for `compute_metrics` only. Beside `loss` the log has `loss_task`
     and `loss_distill`. `ensemble_learning_rate` is the rate for norms and router; None is that of `args`.
 
-    Raises ModbenchError for another kind of model and for label smoothing.
+    Raises ModbenchError for another kind of model, label smoothing, several GPUs without a launcher, and FSDP that saves
+    in shards.
     """
 
     def __init__(self, *args: Any, ensemble_learning_rate: float | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not isinstance(self.model, MoDModel):
-            kind = type(self.model).__name__
-            raise ModbenchError(f"MoDTrainer trains a MoDModel, not a {kind}: get_mod_model(model) makes one")
-        if self.args.label_smoothing_factor:
-            raise ModbenchError("label smoothing is not part of the ensemble's objective: set it to 0")
+        self._check()
         self.ensemble_learning_rate = ensemble_learning_rate
         # Trainer would look at the base for these, where a few architectures say otherwise.
         self.model_accepts_loss_kwargs = self._loss_shifts_labels = True
         self._losses = torch.zeros(2)
 
+    def _check(self) -> None:
+        if not isinstance(self.model, MoDModel):
+            kind = type(self.model).__name__
+            raise ModbenchError(f"MoDTrainer trains a MoDModel, not a {kind}: get_mod_model(model) makes one")
+        if self.args.label_smoothing_factor:
+            raise ModbenchError("label smoothing is not part of the ensemble's objective: set it to 0")
+        if self.args.n_gpu > 1:
+            raise ModbenchError(
+                "one process cannot train on several GPUs: use accelerate launch, or show it one by CUDA_VISIBLE_DEVICES"
+            )
+        if self.is_fsdp_enabled and "FULL" not in str(self.accelerator.state.fsdp_plugin.state_dict_type):
+            raise ModbenchError("an adapter is saved whole: set fsdp_config's state_dict_type to FULL_STATE_DICT")
+
+    def _build_accelerator_args(self, **kwargs: Any) -> Any:
+        if self.args.ddp_find_unused_parameters is None and self.args.activation_checkpointing:
+            self.args.ddp_find_unused_parameters = False  # as Trainer does for models of transformers' own
+        return super()._build_accelerator_args(**kwargs)
+
     # What is learned at which rate -----------------------------------------------------------------------------------
 
     def create_optimizer(self, model: Any = None) -> Any:
         """transformers' optimizer, its groups split where norms and router learn at a rate of their own."""
+        if not any(p.requires_grad for p in (model or self.model).parameters()):
+            raise ModbenchError("this adapter is frozen: load it with is_trainable=True to train on")
         given = self.optimizer is not None
         optimizer = super().create_optimizer(model)
         if self.ensemble_learning_rate is None or given:
@@ -91,9 +108,9 @@ class MoDTrainer(Trainer):
     ) -> Any:
         """Loss, logits and labels of a batch; no logits are formed where the loss alone is wanted."""
         ignore = ["past_key_values"] if ignore_keys is None else ignore_keys
-        wanted = {} if prediction_loss_only else {"output_logits": True}
         ignore = [*ignore, "loss_task", "loss_distill"]
-        return super().prediction_step(model, inputs | wanted, prediction_loss_only, ignore)
+        inputs = {**inputs, "output_logits": not prediction_loss_only}
+        return super().prediction_step(model, inputs, prediction_loss_only, ignore)
 
     # Checkpoints -----------------------------------------------------------------------------------------------------
 

@@ -95,6 +95,7 @@ def test_the_harness_scores_both_the_same(tmp_path: Path) -> None:
     export_command(str(ADAPTER), tmp_path / "out")
     environment = {name: value for name, value in os.environ.items() if name != "MODBENCH_NO_HOOK"}
     environment |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache")}
+    environment |= {"HF_MODULES_CACHE": str(tmp_path / "modules")}
     results, said = [], []
     for model, arguments in (
         ("hf", f"pretrained={tmp_path / 'out'},trust_remote_code=True"),

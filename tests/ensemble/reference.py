@@ -115,7 +115,10 @@ class Reference(nn.Module):
 
     def losses(self, labels: Tensor, count: int | None = None, **inputs: Any) -> tuple[Tensor, Tensor]:
         """L_task and L_distill in nats per label token (or summed and divided by `count`) for `labels` (batch, seq)."""
-        slow = self(**inputs)
+        return self.losses_of(self(**inputs), labels, count)
+
+    def losses_of(self, slow: Slow, labels: Tensor, count: int | None = None) -> tuple[Tensor, Tensor]:
+        """The losses of a pass that was run."""
         keep = labels[:, 1:] != -100
         count = max(1, int(keep.sum())) if count is None else count
 

@@ -21,20 +21,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaForCausalLM, pip
 from modbench import MoDConfig, MoDModel, get_mod_model, resources
 from modbench.ensemble import export as exporting
 from modbench.ensemble.export import Export, export
-from modbench.ensemble.mixture import Mixture
-from modbench.ensemble.remote import modeling_mod
 from modbench.errors import ModbenchError
 from modbench.training.tuned import load_tuned
 
-ENSEMBLES: dict[str, dict[str, Any]] = {
-    "dense": {},
-    "one": {"k": 1, "train_last_norm": True},
-    "top": {"top_k": 2},
-    "top_of_the_hidden": {"top_k": 1, "router_input": "hidden", "router_init": "last"},
-    "normal": {"k": 5, "router_init": "normal", "train_last_norm": True},
-    "uniform": {"router": "uniform", "top_k": 1},
-    "first": {"k": 2, "router": "first"},
-}
+from .test_remote import ENSEMBLES
+
 IDS = torch.tensor([[0, 0, 5, 6, 7, 8], [9, 10, 11, 12, 13, 14]])
 MASK = (torch.arange(6) >= torch.tensor([[2], [0]])).long()
 
@@ -101,8 +92,8 @@ def logits(model: Any) -> torch.Tensor:
 
 def test_the_same_text_without_modbench(tuned: Callable[..., MoDModel], tmp_path: Path) -> None:
     said, ways = {}, [GREEDY, BEAMS]
-    for name, config in ENSEMBLES.items():
-        mod, folder = tuned(**config), str(tmp_path / name)
+    for name in ("dense", "top", "top_of_the_hidden", "first"):
+        mod, folder = tuned(**ENSEMBLES[name]), str(tmp_path / name)
         assert export(mod, folder).difference < 1e-5
         said[folder] = [mod.generate(input_ids=IDS, attention_mask=MASK, **way).tolist() for way in ways]
     command = [sys.executable, "-c", READER, json.dumps([IDS.tolist(), MASK.tolist(), ways, list(said)])]
@@ -113,36 +104,6 @@ def test_the_same_text_without_modbench(tuned: Callable[..., MoDModel], tmp_path
     assert json.loads(done.stdout) == said
     assert "missing" not in done.stderr.lower() and "unexpected" not in done.stderr.lower()
     assert len({json.dumps(text) for text in said.values()}) == len(said), "each ensemble says something of its own"
-
-
-@pytest.mark.parametrize("name", ENSEMBLES)
-@pytest.mark.parametrize("norm", [torch.nn.RMSNorm(8), torch.nn.LayerNorm(8), None])
-@torch.no_grad()
-def test_the_files_mixture_is_modbenchs_own_bit_for_bit(name: str, norm: torch.nn.Module | None) -> None:
-    config = MoDConfig(**ENSEMBLES[name])
-    ours = Mixture(config, norm, 8, 8).eval()
-    torch.manual_seed(3)
-    for parameter in ours.parameters():
-        parameter.add_(torch.randn_like(parameter))
-    anatomy: Any = SimpleNamespace(
-        causal_lm=torch.nn.ModuleDict({"norm": norm or torch.nn.Identity(), "model": torch.nn.Identity()}),
-        layers_path="layers",
-        before=(),
-        final_norm=norm,
-        after=(),
-        output_field=0,
-    )
-    anatomy.decoder = anatomy.causal_lm["model"]
-    settings = json.loads(json.dumps(exporting._settings(ours, anatomy)))
-    theirs = modeling_mod.Mixture(settings, norm or torch.nn.Identity())
-    theirs.load_state_dict(ours.state_dict())
-    for dtype in (torch.float32, torch.bfloat16):
-        states = [torch.randn(2, 7, 8).to(dtype) for _ in range(config.k)]
-        last = states[-1] if norm is None else torch.randn(2, 7, 8).to(dtype)
-        last[0, 1] = 0  # every score ties
-        assert torch.equal(theirs(states, last), ours(states, last)[0])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert torch.equal(theirs(states, last), ours(states, last)[0])
 
 
 def test_without_trust_it_does_not_load(tuned: Callable[..., MoDModel], tmp_path: Path) -> None:
@@ -159,11 +120,8 @@ def test_what_is_written(tuned: Callable[..., MoDModel], tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir() if path.name != "modules"] == ["out"]
     tensors = load_file(tmp_path / "out" / "model.safetensors")
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
-    assert {name for name in tensors if name.startswith("mod.")} == {
-        "mod.norms.0.weight",
-        "mod.norms.1.weight",
-        "mod.router.weight",
-    }
+    own = sorted(name for name in tensors if name.startswith("mod."))
+    assert own == ["mod.norms.0.weight", "mod.norms.1.weight", "mod.router.weight"]
     assert not any("lora" in name for name in tensors)
 
 
@@ -172,11 +130,8 @@ def test_norms_and_router_stay_in_float32(dtype: torch.dtype, tuned: Callable[..
     mod = tuned()
     assert 1e-4 < export(mod, tmp_path / "half", dtype=dtype).difference < 0.1
     export(mod, tmp_path / "whole")
-    for model in (
-        read(tmp_path / "half"),
-        read(tmp_path / "whole", dtype=dtype),
-        read(tmp_path / "whole").to(dtype),
-    ):
+    whole = tmp_path / "whole"
+    for model in (read(tmp_path / "half"), read(whole, dtype=dtype), read(whole).to(dtype)):
         found = {name: parameter.dtype for name, parameter in model.named_parameters()}
         assert {kind for name, kind in found.items() if not name.startswith("mod.")} == {dtype}
         for name, parameter in mod.mixture.named_parameters():

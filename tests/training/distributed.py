@@ -1,90 +1,113 @@
-"""Trains a tiny ensemble for a few steps, alone or as one of several processes; test_distributed.py launches it.
+"""Trains a tiny ensemble, alone or as one of several processes: `python -m tests.training.distributed FOLDER JOB ...`.
 
-Usage: distributed.py HOW OUT [OPTION=VALUE ...]. HOW is `trainer`, `fsdp_trainer`, `loop`, or `fsdp_loop`. The first
-process writes losses and trained tensors, whole, to OUT.
+Each job writes its losses and trained tensors to `FOLDER/JOB.safetensors`. test_distributed.py launches it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
-from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
-from transformers import LlamaConfig, LlamaForCausalLM, TrainingArguments
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
 
-from modbench import MoDConfig, MoDModel, MoDTrainer, get_mod_model
+from modbench import MoDModel, MoDTrainer
 from modbench.ensemble.sharding import whole
-from modbench.training.encoding import Collator
 
-BATCH, STEPS = 8, int(os.environ.get("STEPS", 3))
+from .tiny import arguments, build, collate, features, trained
+
+BATCH, STEPS = 8, 3
 
 
-def build(dtype: torch.dtype) -> MoDModel:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=31, hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=64, pad_token_id=0, tie_word_embeddings=False,
+def with_trainer(mod: MoDModel, folder: Path, resume: str | None = None, **options: Any) -> list[float]:
+    """The losses of MoDTrainer's steps, each on BATCH examples."""
+    AcceleratorState._reset_state()
+    processes = dist.get_world_size() if dist.is_initialized() else 1
+    args = arguments(
+        folder,
+        max_steps=STEPS,
+        save_steps=1,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=BATCH // 2 // processes,
+        **options,
     )
-    base = LlamaForCausalLM(config).to(dtype)
-    lora = LoraConfig(r=2, target_modules=["q_proj", "up_proj"], init_lora_weights=False)
-    mod = get_mod_model(get_peft_model(base, lora), MoDConfig(k=2, distill_weight=0.5))
-    draw = torch.Generator().manual_seed(1)
-    for parameter in mod.mixture.parameters():
-        parameter.data += 0.3 * torch.randn(parameter.shape, generator=draw).to(parameter)
-    return mod
-
-
-def features() -> list[dict[str, list[int]]]:
-    """Examples of unequal lengths, a few labels or many."""
-    draw = torch.Generator().manual_seed(2)
-    found = []
-    for length in torch.randint(4, 14, (BATCH * STEPS,), generator=draw).tolist():
-        ids = torch.randint(3, 31, (length,), generator=draw).tolist()
-        unlabelled = int(torch.randint(1, length - 1, (), generator=draw))
-        found.append({"input_ids": ids, "labels": [-100] * unlabelled + ids[unlabelled:]})
-    return found
-
-
-def train_with_trainer(mod: MoDModel, options: dict[str, Any], folder: str) -> list[float]:
-    checkpoint = options.pop("resume", None)
-    arguments = TrainingArguments(
-        output_dir=folder, max_steps=STEPS, learning_rate=1e-2, optim="adamw_torch", logging_steps=1, report_to="none",
-        use_cpu=True, disable_tqdm=True, remove_unused_columns=False, train_sampling_strategy="sequential",
-        dataloader_pin_memory=False, **options,
-    )  # fmt: skip
     if "fsdp" in options:
-        # accelerate takes the plugin for accelerators only; its code below that runs on processors, too.
+        # accelerate takes FSDP for accelerators only: without this it would use DDP. All else is its own code.
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
-    collator = Collator(SimpleNamespace(pad_token_id=0, eos_token_id=2))
-    trainer = MoDTrainer(model=mod, args=arguments, train_dataset=features(), data_collator=collator)
+    trainer = MoDTrainer(model=mod, args=args, train_dataset=features(BATCH * STEPS), data_collator=collate)
     assert trainer.is_fsdp_enabled == ("fsdp" in options)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.train(resume_from_checkpoint=resume)
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
-def main(how: str, out: Path, options: dict[str, Any]) -> None:
-    mod = build(getattr(torch, options.pop("dtype", "float64")))
-    folder = str(out.parent / f"{out.name}-checkpoints")
-    if how.startswith("fsdp"):
-        options["fsdp"] = True
-    losses = train_with_trainer(mod, options, folder)
+def by_hand(mod: MoDModel, wrap: Callable[[MoDModel], Any]) -> list[float]:
+    """The losses of the steps of a plain loop, each on BATCH examples, every process on its part of them."""
+    rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    model = wrap(mod).train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2, weight_decay=0.0)
+    rows, losses = features(BATCH * STEPS), []
+    for start in range(0, len(rows), BATCH):
+        batch = collate(rows[start : start + BATCH][rank::processes])
+        tokens = (batch["labels"][:, 1:] != -100).sum()
+        if processes > 1:
+            dist.all_reduce(tokens)
+        # Both wrappers average gradients over the processes; the objective is a mean over the tokens of all.
+        loss = model(**batch, num_items_in_batch=tokens).loss * processes
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        mean = loss.detach() / processes
+        if processes > 1:
+            dist.all_reduce(mean)
+        losses.append(float(mean))
+    return losses
+
+
+def shard(mod: MoDModel) -> MoDModel:
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    for layer in mod.anatomy.layers:
+        fully_shard(layer, mesh=mesh)
+    return fully_shard(mod, mesh=mesh)
+
+
+JOBS: dict[str, Callable[[MoDModel, Path], list[float]]] = {
+    "alone_loop": lambda mod, folder: by_hand(mod, lambda mod: mod),
+    "ddp_loop": lambda mod, folder: by_hand(mod, DistributedDataParallel),
+    "fsdp_loop": lambda mod, folder: by_hand(mod, shard),
+    "alone_trainer": with_trainer,
+    "ddp_trainer": with_trainer,
+    "ddp_reentrant": lambda mod, folder: with_trainer(
+        mod, folder, activation_checkpointing=True, activation_checkpointing_kwargs={"use_reentrant": True}
+    ),
+    "fsdp_trainer": lambda mod, folder: with_trainer(mod, folder, fsdp=True),
+    "fsdp_resumed": lambda mod, folder: with_trainer(
+        mod, folder, fsdp=True, resume=str(folder.parent / "fsdp_trainer" / "checkpoint-1")
+    ),
+}
+
+
+def run(job: str, folder: Path) -> None:
+    """Does one job; the trained tensors that it writes are whole."""
+    mod = build()
+    losses = JOBS[job](mod, folder / job)
     with whole(mod):
-        tensors = {name: p.detach().clone() for name, p in mod.named_parameters() if p.requires_grad}
-    if int(os.environ.get("RANK", 0)) == 0:
-        save_file(tensors, out, metadata={"losses": json.dumps(losses)})
-    if dist.is_initialized():
-        dist.destroy_process_group()
+        tensors = trained(mod)
+    if not dist.is_initialized() or dist.get_rank() == 0:
+        save_file(tensors, folder / f"{job}.safetensors", metadata={"losses": json.dumps(losses)})
 
 
 if __name__ == "__main__":
-    pairs = (option.partition("=") for option in sys.argv[3:])
-    main(sys.argv[1], Path(sys.argv[2]), {name: json.loads(value) for name, _, value in pairs})
+    dist.init_process_group("gloo")
+    for name in sys.argv[2:]:
+        run(name, Path(sys.argv[1]))
+    dist.destroy_process_group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_not_k_leaves_the_late_layers_alone(case: str) -> None:
 
 @pytest.mark.parametrize("case", LIMITED)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_ensemble_stands_on_it_trained_and_loaded_again(case: str, dtype: torch.dtype, tmp_path) -> None:
+def test_the_ensemble_stands_on_it_trained_and_loaded_again(case: str, dtype: torch.dtype, tmp_path: Path) -> None:
     mod = assemble(build_base(dtype), get_method("peft_mod_k"), recipe(**fields(case)), seed=0)
     before = {name: p.detach().clone() for name, p in mod.named_parameters()}
     train(mod)
@@ -94,13 +95,21 @@ def test_labels_line_up_wherever_the_adapter_stands(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", WHOLE)
-def test_the_ensemble_stands_on_these_as_well(case: str) -> None:
+def test_the_ensemble_stands_on_these_as_well(case: str, tmp_path: Path) -> None:
     peft = {"peft_type": case.partition(" ")[0], **WHOLE[case]}
     mod = assemble(build_base(torch.float32), get_method("peft_all_mod_k"), recipe(**peft), seed=0)
     before = {name: p.detach().clone() for name, p in mod.named_parameters()}
     train(mod)
     for name, parameter in mod.named_parameters():
         assert torch.equal(parameter, before[name]) != parameter.requires_grad, name
+    mod.save_pretrained(tmp_path)
+    again = MoDModel.from_pretrained(build_base(torch.float32), tmp_path).eval()
+    assert torch.allclose(logits(again), logits(mod), rtol=0, atol=1e-6)
+    expected = tokens()
+    for _ in range(3):  # without a cache, the whole text anew for each token
+        with torch.no_grad():
+            last = mod.model(input_ids=expected, attention_mask=torch.ones_like(expected)).logits[:, -1]
+        expected = torch.cat([expected, last.argmax(-1, keepdim=True)], dim=1)
     drawn = mod.generate(
         input_ids=tokens(),
         attention_mask=torch.ones_like(tokens()),
@@ -108,7 +117,7 @@ def test_the_ensemble_stands_on_these_as_well(case: str) -> None:
         do_sample=False,
         eos_token_id=None,
     )
-    assert drawn.shape == (4, 13)
+    assert torch.equal(drawn, expected)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_an_early_exit_is_that_layer_through_final_norm_and_head(j: int) -> None
         expected = base.lm_head(state)
     assert torch.allclose(logits(mod), expected, rtol=0, atol=1e-12)
     loss = torch.nn.functional.cross_entropy(expected[:, :-1].flatten(0, 1), tokens()[:, 1:].flatten())
-    assert float(mod(tokens(), labels=tokens()).loss) == pytest.approx(float(loss), rel=1e-10)
+    assert mod(tokens(), labels=tokens()).loss.item() == pytest.approx(loss.item(), rel=1e-10)
 
 
 def mod_disabled_ensemble(mod: MoDModel) -> Any:
