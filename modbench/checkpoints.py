@@ -30,7 +30,7 @@ def resolve_model(name: str, revision: str | None = None) -> Path:
 
     try:
         return Path(
-            snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"])
+            snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"])
         )
     except Exception as error:
         raise ModbenchError(f"no model {name!r} here or on the hub ({reason(error)}): give --model a folder") from None

@@ -47,8 +47,8 @@ class MoDConfig:
     """How many late layers keep a weight per token; None is dense routing."""
     train_top_k: bool = False
     """Whether `top_k` holds in training too; otherwise training is dense and only evaluation is sparse."""
-    distill_weight: float = 0.1
-    """lambda: the weight of the distillation loss beside the task loss."""
+    distill_weight: float = 0.01
+    """lambda: the weight of the distillation loss beside the task loss (chosen by docs/defaults.md)."""
     distill_detach: bool = True
     """Whether the last layer, the teacher, is shielded from the distillation gradient."""
     train_norms: bool = True

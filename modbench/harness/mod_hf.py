@@ -17,8 +17,8 @@ from lm_eval.models.huggingface import HFLM
 from modbench import resources
 from modbench.checkpoints import DEMO
 from modbench.ensemble import MoDModel, storage
-from modbench.ensemble.config import MoDConfig
 from modbench.errors import ModbenchError
+from modbench.training.tuned import base_name
 
 
 def _report_in_one_line(previous: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,13 +87,7 @@ class ModHF(HFLM):
 
 
 def _base_of(adapter: str) -> str:
-    folder = storage.resolve(adapter)
-    if storage.has_mixture(folder):
-        name = MoDConfig.load(folder).base_model_name_or_path
-    else:
-        from peft import PeftConfig
-
-        name = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
-    if not name:
+    name = base_name(storage.resolve(adapter))
+    if name is None:
         raise ModbenchError(f"the adapter at {adapter} does not say which base it is for: add pretrained=MODEL")
-    return str(name)
+    return name

@@ -44,4 +44,4 @@ def base_name(folder: Path) -> str | None:
     from peft import PeftConfig
 
     name = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
-    return None if name is None else str(name)
+    return str(name) if name else None

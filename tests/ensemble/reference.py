@@ -8,6 +8,7 @@ putting a state into a pass of the model: at the last layer's output, or at the 
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,17 +19,52 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import GenerationMixin, PreTrainedModel
-from transformers.modeling_outputs import CausalLMOutput
 
-LAYER_LISTS = """model.H_module.layers model.decoder.layers model.layers transformer.h transformer.blocks
-    backbone.layers backbone.blocks biogpt.layers gpt_neox.layers gpt_neox_japanese.layers rwkv.blocks""".split()
-FINAL_NORMS = """model.H_module.final_norm model.hyper_connection_mixer model.decoder.final_layer_norm model.norm
-    model.final_layernorm model.final_norm model.embedding_norm model.layer_norm model.norm_f transformer.ln_f
-    transformer.layernorm transformer.norm_f backbone.norm_f backbone.out_norm biogpt.layer_norm
-    gpt_neox.final_layer_norm gpt_neox_japanese.final_layer_norm rwkv.ln_out""".split()
-NONLINEAR = """beam gemma2 gemma3_text gemma4_text gemma4_unified_text modernbert-decoder nanochat recurrent_gemma
-    vaultgemma xlstm""".split()
+LAYER_LISTS = [
+    "model.H_module.layers",
+    "model.decoder.layers",
+    "model.layers",
+    "transformer.h",
+    "transformer.blocks",
+    "backbone.layers",
+    "backbone.blocks",
+    "biogpt.layers",
+    "gpt_neox.layers",
+    "gpt_neox_japanese.layers",
+    "rwkv.blocks",
+]
+FINAL_NORMS = [
+    "model.H_module.final_norm",
+    "model.hyper_connection_mixer",
+    "model.decoder.final_layer_norm",
+    "model.norm",
+    "model.final_layernorm",
+    "model.final_norm",
+    "model.embedding_norm",
+    "model.layer_norm",
+    "model.norm_f",
+    "transformer.ln_f",
+    "transformer.layernorm",
+    "transformer.norm_f",
+    "backbone.norm_f",
+    "backbone.out_norm",
+    "biogpt.layer_norm",
+    "gpt_neox.final_layer_norm",
+    "gpt_neox_japanese.final_layer_norm",
+    "rwkv.ln_out",
+]
+NONLINEAR = [
+    "beam",
+    "gemma2",
+    "gemma3_text",
+    "gemma4_text",
+    "gemma4_unified_text",
+    "modernbert-decoder",
+    "nanochat",
+    "recurrent_gemma",
+    "vaultgemma",
+    "xlstm",
+]
 """The model types that cap their logits or put a non-linear module into their head."""
 
 
@@ -47,7 +83,9 @@ def float64_throughout() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         to = Tensor.to
-        patch.setattr(Tensor, "float", lambda tensor: tensor if tensor.dtype == torch.float64 else to(tensor, torch.float32))
+        patch.setattr(
+            Tensor, "float", lambda tensor: tensor if tensor.dtype == torch.float64 else to(tensor, torch.float32)
+        )
         for owner in (Tensor, torch, F):
             for name in ("to", "type", "softmax", "log_softmax", "sum", "mean", "cumsum"):
                 if hasattr(owner, name):
@@ -142,6 +180,27 @@ class Reference(nn.Module):
         (task + self.config.distill_weight * distill).backward()
         return trained_gradients(self, self.model)
 
+    @torch.no_grad()
+    def generate(self, **inputs: Any) -> Any:
+        """The model's own `generate`, in which every forward returns the reference's logits."""
+        base, forward = self.base, self.base.forward
+
+        @functools.wraps(forward)
+        def slow(**inputs: Any) -> Any:
+            base.forward = forward
+            try:
+                found = self(**inputs)
+            finally:
+                base.forward = slow
+            found.output["logits"] = found.logits
+            return found.output
+
+        base.forward = slow
+        try:
+            return self.model.generate(**inputs)
+        finally:
+            del base.forward
+
     # How the pieces are computed -----------------------------------------------------------------------------------
 
     def _late_states(self, inputs: dict[str, Any]) -> tuple[Any, list[Tensor]]:
@@ -195,23 +254,6 @@ class Reference(nn.Module):
             powers = [(scores[i] - scores[order[0]]).exp() if i in kept else scores[i] * 0 for i in range(k)]
             rows.append(torch.stack(powers) / sum(powers))
         return torch.stack(rows).view(*state.shape[:-1], k)
-
-
-class SlowCausalLM(PreTrainedModel, GenerationMixin):
-    """A causal LM whose logits are the reference's: transformers' own generation, without a cache, runs on it."""
-
-    _supports_sdpa = True
-
-    def __init__(self, reference: Reference) -> None:
-        super().__init__(reference.base.config)
-        self.reference = reference
-        self.generation_config = copy.deepcopy(reference.base.generation_config)
-
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor | None = None, **inputs: Any
-    ) -> CausalLMOutput:
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "position_ids": position_ids}
-        return CausalLMOutput(logits=self.reference(**inputs, use_cache=False).logits)
 
 
 def trained_gradients(ensemble: nn.Module, model: nn.Module) -> dict[str, Tensor]:

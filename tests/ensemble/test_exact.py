@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, OPTConfig, StaticCache
 
 from modbench import MoDConfig, MoDModel, get_mod_model
 
-from .reference import Reference, SlowCausalLM, float64_throughout, relative_error, trained_gradients
+from .reference import Reference, float64_throughout, relative_error, trained_gradients
 from .zoo import build, tiny_config
 
 EXACT = 1e-10
@@ -82,9 +82,7 @@ ADAPTERS: dict[str, Any] = {
     ),
     "LoRA everywhere": LoraConfig(r=2, target_modules=["q_proj", "up_proj"], init_lora_weights=False),
     "LoRA on the head": LoraConfig(r=2, target_modules=["q_proj", "lm_head"], init_lora_weights=False),
-    "the head itself": LoraConfig(
-        r=2, target_modules=["q_proj"], modules_to_save=["lm_head"], init_lora_weights=False
-    ),
+    "the head itself": LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["lm_head"], init_lora_weights=False),
     "prompt tuning": PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3),
     "prefix tuning": PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3),
 }
@@ -175,7 +173,9 @@ def test_settings(setting: str) -> None:
         assert_same_training(mod, reference, input_ids=IDS)
 
 
-@pytest.mark.parametrize("setting", [{}, {"k": 4, "top_k": 2, "train_last_norm": True, "distill_detach": False}], ids=str)
+@pytest.mark.parametrize(
+    "setting", [{}, {"k": 4, "top_k": 2, "train_last_norm": True, "distill_detach": False}], ids=str
+)
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_architectures(name: str, setting: dict[str, Any]) -> None:
     mod, reference = pair(name, **setting)
@@ -257,7 +257,7 @@ def test_generation(name: str, ways: dict[str, Any]) -> None:
     ways = {"max_new_tokens": 8, "do_sample": False, "no_repeat_ngram_size": 1} | ways  # tiny models love one token
     mod, reference = pair(name, top_k=ways.pop("top", None))
     inputs = {"input_ids": IDS[:, :5], "attention_mask": LEFT[:, 4:]}
-    expected = SlowCausalLM(reference).generate(**inputs, **ways, use_cache=False)
+    expected = reference.generate(**inputs, **ways, use_cache=False)
     assert mod.generate(**inputs, **ways).tolist() == expected.tolist()
     if name != "gpt2":
         assert mod.generate(**inputs, **ways, cache_implementation="static").tolist() == expected.tolist()

@@ -116,7 +116,12 @@ def test_finding_the_parts_reads_no_offloaded_weight(tmp_path: Path, monkeypatch
     base = disk_offload(build_base(), str(tmp_path), "cpu")
     read: list[str] = []
     original = OffloadedWeightsLoader.__getitem__
-    monkeypatch.setattr(OffloadedWeightsLoader, "__getitem__", lambda self, key: read.append(key) or original(self, key))
+
+    def noted(self: OffloadedWeightsLoader, key: str) -> Any:
+        read.append(key)
+        return original(self, key)
+
+    monkeypatch.setattr(OffloadedWeightsLoader, "__getitem__", noted)
     anatomy = find_anatomy(base)
     assert read == [] and anatomy.layers_path == "model.layers"
     base(input_ids=IDS)

@@ -19,6 +19,7 @@ from accelerate.utils import DistributedType
 from safetensors.torch import save_file
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from modbench import MoDModel, MoDTrainer
@@ -100,6 +101,7 @@ def run(job: str, folder: Path) -> None:
     """Does one job; the trained tensors that it writes are whole."""
     mod = build()
     losses = JOBS[job](mod, folder / job)
+    assert all(isinstance(p.data, DTensor) == job.startswith("fsdp") for p in mod.parameters())
     with whole(mod):
         tensors = trained(mod)
     if not dist.is_initialized() or dist.get_rank() == 0:
