@@ -128,11 +128,11 @@ def page() -> str:
         f"{len(rows)} of them are text-only decoders that can be built tiny and run; the ensemble serves "
         f"{len(served)} of these, and refuses {len(refused)} with one error before anything is changed.",
         "",
-        "Each of the served is checked in float64 against a slow reference (the model's own code, one pass per late layer): "
-        "logits, per-layer logits, gates, loss terms, the gradients of norms and router, cached generation, dense and Top-K; "
-        "after `unload()` the base gives its own logits bit for bit. The parts are found by structure, from one "
-        "watched pass: the table is what was found, not what the code knows. Whether a head is tied is the default of "
-        "the configuration class.",
+        "Each of the served is checked in float64 against a slow reference (the model's own code, one pass per late "
+        "layer): logits, per-layer logits, gates, loss terms, the gradients of norms and router, cached generation, "
+        "dense and Top-K; after `unload()` the base gives its own logits bit for bit. The parts are found by "
+        "structure, from one watched pass: the table is what was found, not what the code knows. Whether a head is "
+        "tied is the default of the configuration class.",
         "",
         "## Served",
         "",

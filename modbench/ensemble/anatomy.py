@@ -83,6 +83,8 @@ def find_anatomy(model: nn.Module) -> Anatomy:
     head = get_head() if callable(get_head) else None
     if head is None:
         raise ModbenchError(f"{kind} has no output head: the ensemble needs a causal language model")
+    if not base.can_generate():
+        raise ModbenchError(f"{kind} cannot generate text: the ensemble needs a causal language model")
     lists = _layer_lists(base)
     if not lists:
         raise ModbenchError(f"{kind} has no list of decoder layers that the ensemble could read")

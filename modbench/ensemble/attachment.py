@@ -175,6 +175,8 @@ class Attachment:
 
 
 def _in_backward() -> bool:
+    if torch.compiler.is_compiling():  # what is compiled is computed again without its hooks
+        return False
     return torch.is_grad_enabled() and torch._C._current_graph_task_id() != -1
 
 

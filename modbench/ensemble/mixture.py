@@ -105,7 +105,7 @@ class Mixture(nn.Module):
     @torch.no_grad()
     def mix(self, states: Sequence[Tensor], normed_last: Tensor) -> Tensor:
         """The mixed state alone, for inference: as `forward` gives it, to rounding, in fewer operations."""
-        if self._fast is None:
+        if self._fast is None and not torch.compiler.is_compiling():  # trying it out is nothing to trace
             self._fast = self._find_fast()
         if not self._fast or torch.is_autocast_enabled(normed_last.device.type):
             return self(states, normed_last)[0]

@@ -21,49 +21,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 LAYER_LISTS = [
-    "model.H_module.layers",
-    "model.decoder.layers",
-    "model.layers",
-    "transformer.h",
-    "transformer.blocks",
-    "backbone.layers",
-    "backbone.blocks",
-    "biogpt.layers",
-    "gpt_neox.layers",
-    "gpt_neox_japanese.layers",
+    *("model.H_module.layers", "model.decoder.layers", "model.layers", "transformer.h", "transformer.blocks"),
+    *("backbone.layers", "backbone.blocks", "biogpt.layers", "gpt_neox.layers", "gpt_neox_japanese.layers"),
     "rwkv.blocks",
 ]
 FINAL_NORMS = [
-    "model.H_module.final_norm",
-    "model.hyper_connection_mixer",
-    "model.decoder.final_layer_norm",
-    "model.norm",
-    "model.final_layernorm",
-    "model.final_norm",
-    "model.embedding_norm",
-    "model.layer_norm",
-    "model.norm_f",
-    "transformer.ln_f",
-    "transformer.layernorm",
-    "transformer.norm_f",
-    "backbone.norm_f",
-    "backbone.out_norm",
-    "biogpt.layer_norm",
-    "gpt_neox.final_layer_norm",
-    "gpt_neox_japanese.final_layer_norm",
-    "rwkv.ln_out",
+    *("model.H_module.final_norm", "model.hyper_connection_mixer", "model.decoder.final_layer_norm", "model.norm"),
+    *("model.final_layernorm", "model.final_norm", "model.embedding_norm", "model.layer_norm", "model.norm_f"),
+    *("transformer.ln_f", "transformer.layernorm", "transformer.norm_f", "backbone.norm_f", "backbone.out_norm"),
+    *("biogpt.layer_norm", "gpt_neox.final_layer_norm", "gpt_neox_japanese.final_layer_norm", "rwkv.ln_out"),
 ]
 NONLINEAR = [
-    "beam",
-    "gemma2",
-    "gemma3_text",
-    "gemma4_text",
-    "gemma4_unified_text",
-    "modernbert-decoder",
-    "nanochat",
-    "recurrent_gemma",
-    "vaultgemma",
-    "xlstm",
+    *("beam", "gemma2", "gemma3_text", "gemma4_text", "gemma4_unified_text", "modernbert-decoder", "nanochat"),
+    *("recurrent_gemma", "vaultgemma", "xlstm"),
 ]
 """The model types that cap their logits or put a non-linear module into their head."""
 
@@ -107,8 +77,8 @@ class Slow:
 class Reference(nn.Module):
     """The ensemble with settings `config` and trained `tensors` (`norms.<i>.<name>`, `router.weight`) on `model`.
 
-    `model` is a copy of its own of the base, plain or inside a PeftModel; its norm is computed in `dtype`, by default
-    float64 for a float64 model and float32 for others.
+    `model` is a copy of its own of the base, plain or inside a PeftModel. Norms and router compute in float64 beside a
+    float64 model and in float32 beside others.
     """
 
     def __init__(self, model: Any, config: Any, tensors: dict[str, Tensor]) -> None:
@@ -116,29 +86,29 @@ class Reference(nn.Module):
         self.base = model.get_base_model() if hasattr(model, "get_base_model") else model
         self.model, self.config = model, config
         self.dtype = torch.float64 if self.base.dtype == torch.float64 else torch.float32
-        self.layers = list(_first(self.base, LAYER_LISTS))
-        self.norm = _first(self.base, FINAL_NORMS)
-        own = max((int(name.split(".")[1]) + 1 for name in tensors if name.startswith("norms.")), default=0)
-        for name in tensors:
-            assert name == "router.weight" or self.norm is not None, name
-        # A model's norm without weights has copies too: whether there are any cannot be told from the tensors.
-        expected = 0 if config.router == "last" or self.norm is None else config.k - 1 + config.train_last_norm
-        assert own in (0, expected)
-        self.norms = nn.ModuleList(copy.deepcopy(self.norm).to(self.dtype) for _ in range(expected))
+        self.layers, self.norm = list(_first(self.base, LAYER_LISTS)), _first(self.base, FINAL_NORMS)
+        # With the same parameters, for passes that must leave no trace: recurrent_gemma keeps its cache in its modules.
+        self.stand_in = copy.deepcopy(self.base, {id(parameter): parameter for parameter in self.base.parameters()})
+        self.last_layer = list(_first(self.stand_in, LAYER_LISTS))[-1]
+        self.stand_in_norm = _first(self.stand_in, FINAL_NORMS)
+        own = 0 if config.router == "last" or self.norm is None else config.k - 1 + config.train_last_norm
+        self.norms = nn.ModuleList(copy.deepcopy(self.norm).to(self.dtype) for _ in range(own))
+        for i, norm in enumerate(self.norms):
+            start = f"norms.{i}."
+            norm.load_state_dict({name[len(start) :]: t for name, t in tensors.items() if name.startswith(start)})
         self.router = nn.Module()
         if config.router == "linear":
             self.router.weight = nn.Parameter(tensors["router.weight"].clone())
-        self.load_state_dict(tensors, strict=False)
         for parameter in self.base.parameters() if model is self.base else ():
             parameter.requires_grad_(False)
         self.norms.requires_grad_(config.train_norms)
-        if config.train_last_norm and expected:
+        if config.train_last_norm and own:
             self.norms[-1].requires_grad_(True)
 
     def forward(self, **inputs: Any) -> Slow:
         """The ensemble's logits, per-layer logits and gates for the inputs of the model's own forward."""
         output, states = self._late_states(inputs)
-        last = states[-1] if self.norm is None else copy.deepcopy(self.norm)(states[-1])
+        last = states[-1] if self.norm is None else self.norm(states[-1])
         normed = [state.to(self.dtype) for state in states]
         normed = [norm(state) for norm, state in zip(self.norms, normed, strict=False)] + normed[len(self.norms) :]
         if not self.config.train_last_norm:
@@ -183,7 +153,7 @@ class Reference(nn.Module):
     @torch.no_grad()
     def generate(self, **inputs: Any) -> Any:
         """The model's own `generate`, in which every forward returns the reference's logits."""
-        base, forward = self.base, self.base.forward
+        model, base, forward = self.model, self.base, self.base.forward
 
         @functools.wraps(forward)
         def slow(**inputs: Any) -> Any:
@@ -196,9 +166,11 @@ class Reference(nn.Module):
             return found.output
 
         base.forward = slow
+        self.model = base  # what a PeftModel adds to the inputs it adds before generation
         try:
-            return self.model.generate(**inputs)
+            return model.generate(**inputs)
         finally:
+            self.model = model
             del base.forward
 
     # How the pieces are computed -----------------------------------------------------------------------------------
@@ -222,19 +194,19 @@ class Reference(nn.Module):
     def _collapsed(self, state: Tensor) -> Tensor:
         """What the model gives its final norm when its last layer has returned `state`, of several streams."""
         found: dict[int, Tensor] = {}
-        with _watching([], self.norm, found):
-            self._pass_with(self.layers[-1], state)
+        with _watching([], self.stand_in_norm, found):
+            self._pass_with(self.last_layer, state)
         return found[0]
 
     def _tail(self, normed: Tensor) -> Tensor:
-        """The model's logits when its final norm has returned `normed`."""
-        return self._pass_with(self.layers[-1] if self.norm is None else self.norm, normed).logits
+        """The model's logits when its final norm (without one: its last layer) has returned `normed`."""
+        return self._pass_with(self.stand_in_norm or self.last_layer, normed).logits
 
     def _pass_with(self, module: nn.Module, state: Tensor) -> Any:
         """A pass over arbitrary tokens in which `module` returns `state`."""
         handle = module.register_forward_hook(lambda module, args, output: _with_first(output, state))
         try:
-            return self.base(input_ids=torch.ones(state.shape[:2], dtype=torch.long), use_cache=False)
+            return self.stand_in(input_ids=torch.ones(state.shape[:2], dtype=torch.long), use_cache=False)
         finally:
             handle.remove()
 
@@ -267,7 +239,8 @@ def trained_gradients(ensemble: nn.Module, model: nn.Module) -> dict[str, Tensor
 def relative_error(a: Tensor, b: Tensor) -> float:
     """max|a - b| / max|b|, or max|a| where b is 0; infinite where one is not finite."""
     assert a.shape == b.shape, f"{tuple(a.shape)} is not {tuple(b.shape)}"
-    difference, scale = (a.double() - b.double()).abs().max(), b.double().abs().max()
+    a, b = a.detach().double(), b.detach().double()
+    difference, scale = (a - b).abs().max(), b.abs().max()
     error = float(difference / scale) if scale > 0 else float(difference)
     return error if math.isfinite(error) else math.inf
 

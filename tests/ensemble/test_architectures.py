@@ -1,4 +1,4 @@
-"""Every text-only decoder of transformers: exact with the ensemble, untouched by it, and listed in the documentation."""
+"""Every text-only decoder of transformers: exact with the ensemble, untouched by it, and listed in the docs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from torch import nn
 
 from modbench import MoDConfig, MoDModel, get_mod_model
@@ -139,12 +140,36 @@ def check_exception(mod: MoDModel) -> None:
 
     with torch.no_grad():
         before = mod(input_ids=IDS, use_cache=False).logits
-        handle = mod.anatomy.layers[-2].register_forward_hook(fail)
+        handle = mod.anatomy.layers[-1].register_forward_hook(fail)
         for labels in (None, LABELS):
             with pytest.raises(MemoryError):
                 mod(input_ids=IDS, labels=labels, use_cache=False)
         handle.remove()
         assert torch.equal(mod(input_ids=IDS, use_cache=False).logits, before)
+
+
+SMALL = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 24}
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "T5ForConditionalGeneration": ({"d_model": 16, "d_ff": 24, "d_kv": 8, "num_heads": 2}, "encoder-decoder"),
+    "BartForConditionalGeneration": ({"d_model": 16, "encoder_layers": 2, "decoder_layers": 2}, "encoder-decoder"),
+    "BertForMaskedLM": (SMALL, "cannot generate text"),
+    "BertModel": (SMALL, "no output head"),
+    "LlamaModel": (SMALL, "no output head"),
+    "LlamaForSequenceClassification": (SMALL, "no output head"),
+    "ViTForImageClassification": ({**SMALL, "image_size": 8, "patch_size": 4}, "no output head"),
+}
+
+
+@pytest.mark.parametrize("class_name", OTHERS)
+def test_other_models_are_refused_untouched(class_name: str) -> None:
+    fields, reason = OTHERS[class_name]
+    model_class = getattr(transformers, class_name)
+    model = model_class(model_class.config_class(**fields))
+    untouched = Untouched(model)
+    with pytest.raises(ModbenchError, match=f"^{class_name} .*{reason}") as caught:
+        get_mod_model(model, MoDConfig(k=2))
+    assert "\n" not in str(caught.value)
+    untouched.check()
 
 
 @pytest.mark.long

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
+from torch.utils.checkpoint import set_checkpoint_early_stop
 from transformers import AutoModelForCausalLM, OPTConfig, StaticCache
 
 from modbench import MoDConfig, MoDModel, get_mod_model
+from modbench.errors import ModbenchError
 
 from .reference import Reference, float64_throughout, relative_error, trained_gradients
 from .zoo import build, tiny_config
@@ -173,12 +179,10 @@ def test_settings(setting: str) -> None:
         assert_same_training(mod, reference, input_ids=IDS)
 
 
-@pytest.mark.parametrize(
-    "setting", [{}, {"k": 4, "top_k": 2, "train_last_norm": True, "distill_detach": False}], ids=str
-)
+@pytest.mark.parametrize("setting", ["dense", "all at once"])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_architectures(name: str, setting: dict[str, Any]) -> None:
-    mod, reference = pair(name, **setting)
+def test_architectures(name: str, setting: str) -> None:
+    mod, reference = pair(name, **SETTINGS[setting])
     assert_same_forward(mod, reference, input_ids=IDS)
     assert_same_training(mod, reference, input_ids=IDS)
 
@@ -231,16 +235,14 @@ def test_sums_over_micro_batches_are_the_whole_batch() -> None:
 
 @pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
 @pytest.mark.parametrize("setting", [{}, {"top_k": 2, "router_input": "hidden"}], ids=str)
-@pytest.mark.parametrize("name", ["llama", "gpt2", "deepseek_v4"])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "gemma2"])
 @torch.no_grad()
 def test_cached_decoding(name: str, setting: dict[str, Any], static: bool) -> None:
-    if static and name == "deepseek_v4":
-        pytest.skip("its own compressed attention has no static cache")
     mod, reference = pair(name, **setting)
     caches = [StaticCache(mod.model.config, max_cache_len=16) if static else None for _ in range(2)]
     whole = reference(input_ids=IDS, use_cache=False).logits
     start = 0
-    for end in [4, *range(5, IDS.shape[1] + 1)]:
+    for end in range(4, IDS.shape[1] + 1):
         inputs = {"input_ids": IDS[:, start:end], "use_cache": True, "position_ids": torch.arange(start, end)[None]}
         output = mod(past_key_values=caches[0], **inputs)
         slow = reference(past_key_values=caches[1], **inputs)
@@ -256,7 +258,7 @@ def test_cached_decoding(name: str, setting: dict[str, Any], static: bool) -> No
 def test_generation(name: str, ways: dict[str, Any]) -> None:
     ways = {"max_new_tokens": 8, "do_sample": False, "no_repeat_ngram_size": 1} | ways  # tiny models love one token
     mod, reference = pair(name, top_k=ways.pop("top", None))
-    inputs = {"input_ids": IDS[:, :5], "attention_mask": LEFT[:, 4:]}
+    inputs = {"input_ids": IDS[:, 2:], "attention_mask": LEFT[:, 2:]}
     expected = reference.generate(**inputs, **ways, use_cache=False)
     assert mod.generate(**inputs, **ways).tolist() == expected.tolist()
     if name != "gpt2":
@@ -275,13 +277,12 @@ def test_logits_to_keep(name: str) -> None:
     assert relative_error(mod(input_ids=IDS, logits_to_keep=kept).logits, whole[:, kept]) < EXACT
 
 
-@pytest.mark.parametrize("reentrant", [True, False])
+@pytest.mark.parametrize("flavour", ["reentrant", "not reentrant", "wrapped"])
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
-def test_gradient_checkpointing(name: str, reentrant: bool) -> None:
-    plain = base(name)
+def test_gradient_checkpointing(name: str, flavour: str) -> None:
     lora = LoraConfig(r=2, target_modules=["q_proj" if name == "llama" else "c_attn"], init_lora_weights=False)
     torch.manual_seed(5)
-    model: Any = get_peft_model(plain, lora)
+    model: Any = get_peft_model(base(name), lora)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -291,18 +292,24 @@ def test_gradient_checkpointing(name: str, reentrant: bool) -> None:
     mod(input_ids=IDS, labels=LABELS).loss.backward()
     without = {name: g.clone() for name, g in trained_gradients(mod.mixture, mod.model).items()}
     mod.zero_grad()
-    model.gradient_checkpointing_enable({"use_reentrant": reentrant})
-    model.enable_input_require_grads()
-    runs = []
-    count = plain.get_decoder().register_forward_hook(lambda *_: runs.append(1))
-    layer = mod.anatomy.layers[-1]
-    inner = next(m for m in layer.modules() if "norm" in type(m).__name__.lower())
-    recomputed = inner.register_forward_hook(lambda *_: runs.append(2))
-    mod(input_ids=IDS, labels=LABELS).loss.backward()
-    count.remove()
-    recomputed.remove()
-    assert runs == [2, 1, 2]  # the layer's own computation ran again in the backward pass
+    layers = mod.anatomy.layers
+    if flavour == "wrapped":  # as FSDP does it: here the layers' hooks run again in the backward pass
+        apply_activation_checkpointing(model, check_fn=lambda module: module in layers)
+    else:
+        model.gradient_checkpointing_enable({"use_reentrant": flavour == "reentrant"})
+        model.enable_input_require_grads()
+    runs: list[int] = []
+    norm = next(m for m in layers[-1].modules() if "norm" in type(m).__name__.lower())
+    norm.register_forward_hook(lambda *_: runs.append(1))
+    states: list[Any] = []
+    layers[-1].register_forward_hook(lambda module, args, output: states.append(weakref.ref(output)))
+    with set_checkpoint_early_stop(False):
+        mod(input_ids=IDS, labels=LABELS).loss.backward()
+    assert len(runs) == 2  # the last layer was computed again in the backward pass
+    gc.collect()
+    assert all(state() is None for state in states)
     for key, gradient in trained_gradients(mod.mixture, mod.model).items():
+        key = key.replace("_checkpoint_wrapped_module.", "")
         assert relative_error(gradient, without[key]) < EXACT, key
         assert relative_error(gradient, expected[key]) < EXACT, key
 
@@ -314,5 +321,35 @@ def test_adapters(adapter: str, name: str, setting: dict[str, Any]) -> None:
     mod, reference = pair(adapted(name, adapter), **setting)
     assert_same_forward(mod, reference, input_ids=IDS, attention_mask=torch.ones_like(IDS))
     assert_same_training(mod, reference, input_ids=IDS, attention_mask=torch.ones_like(IDS))
-    moved = trained_gradients(mod.mixture, mod.model)
-    assert all(float(gradient.abs().max()) > 0 for gradient in moved.values())
+    assert all(float(gradient.abs().max()) > 0 for gradient in trained_gradients(mod.mixture, mod.model).values())
+    ways = {"input_ids": IDS, "max_new_tokens": 4, "do_sample": False, "no_repeat_ngram_size": 1}
+    assert mod.generate(**ways).tolist() == reference.generate(**ways).tolist()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@torch.no_grad()
+def test_late_states_are_let_go(fails: bool) -> None:
+    mod, _ = pair("llama")
+    kept: list[Any] = []
+    for layer in mod.anatomy.layers:
+        layer.register_forward_hook(lambda module, args, output: kept.append(weakref.ref(output)))
+    if fails:
+        mod.anatomy.layers[-1].register_forward_pre_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+        mod(input_ids=IDS, use_cache=False)
+    gc.collect()
+    assert len(kept) == 5 - fails
+    assert all(state() is None for state in kept)
+
+
+@pytest.mark.xfail(strict=True, reason="a second ensemble is attached, and mixes what the first has mixed")
+def test_a_base_takes_no_second_ensemble() -> None:
+    mod, _ = pair("llama")
+    with pytest.raises(ModbenchError):
+        get_mod_model(mod.model, MoDConfig(k=2))
+
+
+@pytest.mark.xfail(strict=True, reason="the state before the late layers is not kept: an error in the first forward")
+def test_a_skipped_first_late_layer_hands_on_the_state_before_it() -> None:
+    mod, reference = pair("mllama", k=2)
+    assert_same_forward(mod, reference, input_ids=IDS)
