@@ -48,11 +48,18 @@ class AsPeftModel(AdapterVerbs):
             if is_main_process:
                 super().save_pretrained(path, selected_adapters)
 
-    def load_adapter(self, path: str | Path, adapter_name: str, is_trainable: bool = False, **options: Any) -> None:
+    def load_adapter(
+        self,
+        path: str | Path,
+        adapter_name: str,
+        is_trainable: bool = False,
+        subfolder: str | None = None,
+        **hub_options: Any,
+    ) -> None:
         """One more adapter (`AdapterVerbs.load_adapter`); a Trainer's checkpoint goes back into the one it is of."""
         folder = Path(path)
         checkpoint = folder if adapter_name == storage.DEFAULT else folder.parent
         if adapter_name not in self.adapters or not (checkpoint / "trainer_state.json").exists():
-            super().load_adapter(path, adapter_name, is_trainable, **options)
+            super().load_adapter(path, adapter_name, is_trainable, subfolder, **hub_options)
         elif adapter_name == self.active_adapter:  # the others did not train
             storage.load_adapter_weights(self, checkpoint)

@@ -76,9 +76,11 @@ class Attachment:
         mix = self.mixture if torch.is_grad_enabled() else self.mixture.mix
         mixed = mix(states, normed_last)
         mixed = self._after(mixed if isinstance(mixed, Tensor) else mixed[0])
-        mixed = mixed.to(held.device, held.dtype).view(held.shape)
+        mixed = mixed.to(held.device, held.dtype)
+        if mixed.shape != held.shape:
+            mixed = mixed.view(held.shape)
         if isinstance(output, ModelOutput):
-            output[self._field(output)] = mixed
+            setattr(output, self._field(output), mixed)
             return output
         return mixed if output is held else type(output)(mixed if value is held else value for value in output)
 
@@ -89,7 +91,7 @@ class Attachment:
     def _held(self, output: Any) -> Tensor:
         """The state in what the decoder returned, in whichever form it was asked to."""
         if isinstance(output, ModelOutput):
-            return output[self._field(output)]
+            return getattr(output, self._field(output))
         place = self.anatomy.output_field if isinstance(self.anatomy.output_field, int) else 0
         return output if isinstance(output, Tensor) else output[place]
 

@@ -12,9 +12,10 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from modbench.ensemble.config import LAST_OFFSET, MoDConfig
-from modbench.ensemble.rms import mix_rms, rms_scale
+from modbench.ensemble.rms import RmsMix, rms_mix
 
 
 class Mixture(nn.Module):
@@ -44,7 +45,7 @@ class Mixture(nn.Module):
         self.norms.requires_grad_(config.train_norms)
         if config.train_last_norm and own:
             self.norms[-1].requires_grad_(True)
-        self._fast: tuple[int, float] | tuple[()] | None = None
+        self._rms: tuple[RmsMix | None] | None = None
         self.router: nn.Linear | None = None
         if config.router == "linear":
             width = normed_width if config.router_input == "normed" else hidden_width
@@ -86,13 +87,12 @@ class Mixture(nn.Module):
                 gates[0 if config.router == "first" else -1] = 1
             return gates.expand(*normed_last.shape[:-1], config.k)
         source = normed_last if config.router_input == "normed" else last
-        scores = self.router(source.to(self.dtype))
+        # The weight itself: a module call costs as much as the product, one token at a time.
+        scores = F.linear(source.to(self.dtype), self.router._parameters["weight"])  # type: ignore[arg-type]
         if config.router_init == "last":
             scores = scores + scores.new_tensor([0.0] * (config.k - 1) + [LAST_OFFSET])
         if config.top_k is not None and config.top_k < config.k and (config.train_top_k or not self.training):
-            # A stable sort of the reversed scores: ties go to the later layer.
-            order = scores.flip(-1).sort(dim=-1, descending=True, stable=True).indices[..., config.top_k :]
-            scores = scores.scatter(-1, config.k - 1 - order, float("-inf"))
+            scores = keep_top(scores, config.top_k)
         return scores.softmax(dim=-1)
 
     def normed(self, states: Sequence[Tensor], normed_last: Tensor) -> list[Tensor]:
@@ -102,27 +102,18 @@ class Mixture(nn.Module):
             states = [norm(state) for norm, state in zip(self.norms, states, strict=False)]
         return states[: self.config.k] if self.config.train_last_norm else [*states[: self.config.k - 1], normed_last]
 
-    @torch.no_grad()
     def mix(self, states: Sequence[Tensor], normed_last: Tensor) -> Tensor:
         """The mixed state alone, for inference: as `forward` gives it, to rounding, in fewer operations."""
-        if self._fast is None and not torch.compiler.is_compiling():  # trying it out is nothing to trace
-            self._fast = self._find_fast()
-        if not self._fast or torch.is_autocast_enabled(normed_last.device.type):
+        if self._rms is None and not torch.compiler.is_compiling():  # trying it out is nothing to trace
+            plain = self.dtype == torch.float32 and not self.config.train_last_norm
+            self._rms = (rms_mix(self.norms) if plain else None,)  # type: ignore[arg-type]
+        rms = self._rms[0] if self._rms else None
+        if rms is None or torch.is_autocast_enabled(normed_last.device.type):
             return self(states, normed_last)[0]
-        offset, eps = self._fast
-        normed_last = normed_last.float()
-        scales = torch.stack([norm.get_parameter("weight") for norm in self.norms])
-        if offset:
-            scales = scales + offset
-        early = [state.to(normed_last.device) for state in states[: self.config.k - 1]]
-        return mix_rms(early, scales, eps, self.gates(states[-1], normed_last), normed_last)
-
-    def _find_fast(self) -> tuple[int, float] | tuple[()]:
-        """The offset and epsilon that all norms share, if they are root-mean-square norms; empty otherwise."""
-        if self.dtype != torch.float32 or self.config.train_last_norm or not len(self.norms):
-            return ()
-        found = {rms_scale(norm) for norm in self.norms}
-        return (found.pop() if len(found) == 1 else None) or ()
+        early = states[: self.config.k - 1]
+        if any(state.device != normed_last.device for state in early):
+            early = [state.to(normed_last.device) for state in early]
+        return rms(early, normed_last, self.gates(states[-1], normed_last))
 
     def forward(self, states: Sequence[Tensor], normed_last: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The mixed state that the head shall see.
@@ -143,6 +134,16 @@ class Mixture(nn.Module):
         for share, state in zip(shares[1:], normed[1:], strict=True):
             mixed = torch.addcmul(mixed, share, state)
         return mixed, gates, normed
+
+
+def keep_top(scores: Tensor, count: int) -> Tensor:
+    """`scores` (..., k) with all but the `count` highest at minus infinity; ties go to the later layer."""
+    k = scores.shape[-1]
+    if count == k - 1:
+        lowest = scores.argmin(-1, keepdim=True)  # of equals the first
+    else:  # a stable sort of the reversed scores
+        lowest = k - 1 - scores.flip(-1).sort(dim=-1, descending=True, stable=True).indices[..., count:]
+    return scores.scatter(-1, lowest, float("-inf"))
 
 
 def _copy(norm: Any, dtype: torch.dtype) -> nn.Module:

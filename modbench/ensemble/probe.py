@@ -1,20 +1,21 @@
 """One forward pass of a causal LM, watched: which modules were called, with what, in which order.
 
 The pass runs on a twin on the meta device: the modules are copied, the weights are not, and nothing is computed. Of
-every layer list only the last layer takes part, then all of them; where neither works (control flow that depends on
-values, kernels of their own), two tokens go through the model itself.
+every layer list only the last layer takes part, then all of them; where neither works (shapes that depend on values,
+kernels of their own), two tokens go through the model itself.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from modbench.errors import ModbenchError, reason
 
@@ -46,17 +47,37 @@ def probe(base: Any, lists: Sequence[str]) -> tuple[list[Call], Tensor]:
     `lists` are the paths of the layer lists. Nothing of `base` is changed. Raises ModbenchError if it cannot be run.
     """
     for cut in (True, False):
-        try:
-            return _watch(_twin(base, lists if cut else ()), lists, torch.device("meta"))
-        except Exception:
-            continue  # the next way will tell
+        with suppress(Exception):  # the next way will tell
+            twin = _twin(base, lists if cut else ())
+            with _Ones():
+                return _watch(twin, lists, torch.device("meta"))
+    weight = base.get_input_embeddings().weight
     try:
-        return _watch(base, lists, base.get_input_embeddings().weight.device)
+        return _watch(base, lists, torch.device("cpu") if weight.is_meta else weight.device)  # meta: it is offloaded
     except Exception as error:
         raise ModbenchError(
             f"{type(base).__name__} does not run on two tokens of text ({reason(error)}): "
             "the ensemble serves text-only causal language models"
         ) from None
+
+
+class _Ones(TorchDispatchMode):
+    """Answers 1 to code that asks the meta device for a value: whether all of a mask is 1, say.
+
+    RuntimeError after a thousand answers, for a loop may wait for another one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 1000
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            self._left -= 1
+            if self._left < 0:
+                raise RuntimeError("asked for too many values")
+            return torch.ones((), dtype=args[0].dtype).item()
+        return func(*args, **(kwargs or {}))
 
 
 def _twin(base: nn.Module, cut: Sequence[str]) -> nn.Module:

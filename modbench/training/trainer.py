@@ -26,8 +26,8 @@ class MoDTrainer(Trainer):
     is the cross-entropy alone; logits are computed for `compute_metrics` only. Beside `loss` the log has `loss_task`
     and `loss_distill`. `ensemble_learning_rate` is the rate for norms and router; None is that of `args`.
 
-    Raises ModbenchError for another kind of model, label smoothing, several GPUs without a launcher, and FSDP that saves
-    in shards.
+    Raises ModbenchError for another kind of model, for label smoothing, for several GPUs in one process, and for FSDP
+    that saves in shards.
     """
 
     def __init__(self, *args: Any, ensemble_learning_rate: float | None = None, **kwargs: Any) -> None:
@@ -46,7 +46,7 @@ class MoDTrainer(Trainer):
             raise ModbenchError("label smoothing is not part of the ensemble's objective: set it to 0")
         if self.args.n_gpu > 1:
             raise ModbenchError(
-                "one process cannot train on several GPUs: use accelerate launch, or show it one by CUDA_VISIBLE_DEVICES"
+                "one process cannot train on several GPUs: use accelerate launch, or CUDA_VISIBLE_DEVICES=0 for one"
             )
         if self.is_fsdp_enabled and "FULL" not in str(self.accelerator.state.fsdp_plugin.state_dict_type):
             raise ModbenchError("an adapter is saved whole: set fsdp_config's state_dict_type to FULL_STATE_DICT")
@@ -60,13 +60,14 @@ class MoDTrainer(Trainer):
 
     def create_optimizer(self, model: Any = None) -> Any:
         """transformers' optimizer, its groups split where norms and router learn at a rate of their own."""
-        if not any(p.requires_grad for p in (model or self.model).parameters()):
+        trained: Any = model or self.model
+        if not any(p.requires_grad for p in trained.parameters()):
             raise ModbenchError("this adapter is frozen: load it with is_trainable=True to train on")
         given = self.optimizer is not None
         optimizer = super().create_optimizer(model)
         if self.ensemble_learning_rate is None or given:
             return optimizer
-        ours = {id(p) for p in self.accelerator.unwrap_model(model or self.model).mixtures.parameters()}
+        ours = {id(p) for p in self.accelerator.unwrap_model(trained).mixtures.parameters()}
         for group in list(optimizer.param_groups):
             members = [p for p in group["params"] if id(p) in ours]
             if members:
@@ -118,6 +119,7 @@ class MoDTrainer(Trainer):
         """Writes the adapter; under FSDP it alone is gathered, where Trainer would gather the base too."""
         if not self.is_fsdp_enabled:
             return super().save_model(output_dir, _internal_call)
+        assert self.model is not None
         with whole(self.model):
             self._save(output_dir)
         if self.args.push_to_hub and not _internal_call:
@@ -131,7 +133,7 @@ class MoDTrainer(Trainer):
     def _load_best_model(self) -> None:
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             return super()._load_best_model()
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
 
 def last_checkpoint(folder: Path) -> str | None:

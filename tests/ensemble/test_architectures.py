@@ -16,16 +16,14 @@ from torch import nn
 from modbench import MoDConfig, MoDModel, get_mod_model
 from modbench.errors import ModbenchError
 
-from . import zoo
-from .reference import Reference, float64_throughout, relative_error, trained_gradients
+from . import pairs, zoo
+from .pairs import EXACT, assert_same_forward, assert_same_training, pair
+from .reference import Reference, float64_throughout, relative_error
 
-EXACT = {torch.float64: 1e-10, torch.float32: 1e-5}
 AT_LEAST_SERVED = 140
 
 ROOT = Path(__file__).parents[2]
-IDS = torch.randint(3, 48, (2, 6), generator=torch.Generator().manual_seed(1))
-LABELS = IDS.clone()
-LABELS[0, :3] = -100
+IDS, LABELS = pairs.IDS[:2, :6], pairs.LABELS[:2, :6]
 GREEDY = {
     "max_new_tokens": 4,
     "do_sample": False,
@@ -76,44 +74,6 @@ class Untouched:
 
 def hooks(module: nn.Module) -> int:
     return sum(len(value) for name, value in vars(module).items() if name.endswith("_hooks"))
-
-
-def attach(model: Any, **config: Any) -> tuple[MoDModel, Reference]:
-    """An ensemble with random norms and router on `model`, and its reference on a copy."""
-    twin = copy.deepcopy(model)
-    mod = get_mod_model(model, MoDConfig(**config))
-    generator = torch.Generator().manual_seed(7)
-    for parameter in mod.mixture.parameters():
-        parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter)
-    return mod.eval(), Reference(twin, mod.mod_config, mod.mixture.state_dict()).eval()
-
-
-def check_full_sequence(mod: MoDModel, reference: Reference) -> None:
-    """Logits, per-layer logits, gates, loss terms and gradients."""
-    attachment: Any = mod._attachment
-    with torch.no_grad():
-        slow, logits = reference(input_ids=IDS, use_cache=False), mod(input_ids=IDS, use_cache=False).logits
-        states, normed_last = attachment.late_states(mod.model, input_ids=IDS, use_cache=False)
-        _, gates, normed = mod.mixture(states, normed_last)
-        layers = [attachment.logits_of(state) for state in normed]
-    exact = EXACT[logits.dtype]
-    assert relative_error(logits, slow.logits) < exact
-    assert relative_error(gates, slow.gates) < exact
-    assert max(relative_error(a, b) for a, b in zip(layers, slow.layers, strict=True)) < exact
-    for ensemble in (mod, reference):
-        ensemble.train()
-        ensemble.model.eval()
-    output = mod(input_ids=IDS, labels=LABELS)
-    output.loss.backward()
-    task, distill = reference.losses(LABELS, input_ids=IDS, use_cache=False)
-    (task + mod.mod_config.distill_weight * distill).backward()
-    assert relative_error(output.loss_task, task) < exact
-    assert relative_error(output.loss_distill, distill) < exact
-    expected = trained_gradients(reference, reference.model)
-    for name, gradient in trained_gradients(mod.mixture, mod.model).items():
-        assert relative_error(gradient, expected[name]) < exact, name
-    mod.eval()
-    reference.eval()
 
 
 @torch.no_grad()
@@ -187,13 +147,14 @@ def test_served_exactly_or_refused(model_type: str, architectures: Any) -> None:
             assert "\n" not in str(caught.value)
             untouched.check()
             return
-        mod, reference = attach(model)
-        check_full_sequence(mod, reference)
+        mod, reference = pair(model)
+        assert_same_forward(mod, reference, input_ids=IDS, use_cache=False)
+        assert_same_training(mod, reference, LABELS, input_ids=IDS, use_cache=False)
         check_exception(mod)
         untouched.check_weights()
         assert mod.unload() is model
         untouched.check()
-        mod, reference = attach(model, top_k=2)
+        mod, reference = pair(model, top_k=2)
         check_generation(mod, reference, zoo.build(model_type), model_type in architectures.CACHED_OTHERWISE)
         mod.unload()
         with torch.no_grad():

@@ -18,6 +18,7 @@ from modbench.ensemble.anatomy import find_anatomy
 
 from .conftest import LAYERS, build_base, randomize
 from .reference import relative_error, trained_gradients
+from .zoo import build, tiny_config
 
 IDS = torch.randint(3, 31, (2, 7), generator=torch.Generator().manual_seed(1))
 LABELS = IDS.clone().masked_fill(IDS < 9, -100)
@@ -112,8 +113,13 @@ def test_where_the_weights_are_makes_no_difference(place: str, tmp_path: Path) -
         assert relative_error(base(input_ids=IDS).logits, build_base()(input_ids=IDS).logits) < 1e-12
 
 
-def test_finding_the_parts_reads_no_offloaded_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = disk_offload(build_base(), str(tmp_path), "cpu")
+# Control flow that depends on values (is a mask full?), and shapes that do, which nothing but a real pass can tell.
+@pytest.mark.parametrize("name", ["llama", "qwen3_next", "jamba", "lfm2", "mamba2", "longcat_flash"])
+def test_finding_the_parts_reads_no_offloaded_weight(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = find_anatomy(build(name))
+    base = disk_offload(build(name), str(tmp_path), "cpu")
     read: list[str] = []
     original = OffloadedWeightsLoader.__getitem__
 
@@ -123,9 +129,31 @@ def test_finding_the_parts_reads_no_offloaded_weight(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(OffloadedWeightsLoader, "__getitem__", noted)
     anatomy = find_anatomy(base)
-    assert read == [] and anatomy.layers_path == "model.layers"
-    base(input_ids=IDS)
-    assert "lm_head.weight" in read
+    assert (read == []) == (name != "longcat_flash")
+    names = {id(module): path for path, module in base.named_modules()}
+    assert names[id(anatomy.final_norm)] in (
+        "model.norm",
+        "model.final_layernorm",
+        "model.embedding_norm",
+        "backbone.norm_f",
+    )
+    for field in ("layers_path", "output_field", "output_length", "hidden_width", "normed_width", "vocabulary"):
+        assert getattr(anatomy, field) == getattr(plain, field), field
+    with torch.no_grad():
+        base(input_ids=IDS)
+    assert any(key.endswith("weight") for key in read)
+
+
+@pytest.mark.parametrize("name", ["qwen3_5", "falcon_h1", "zamba2"])
+def test_models_without_weights(name: str) -> None:
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(tiny_config(name))
+    mod = get_mod_model(base, MoDConfig())
+    assert mod.mod_config.base_fingerprint is None
+    expected = get_mod_model(build(name, dtype=torch.float32), MoDConfig())
+    assert mod.parameter_counts() == expected.parameter_counts()
+    assert mod.late_layers == expected.late_layers
+    assert all(parameter.is_meta for parameter in mod.parameters())
 
 
 # Two devices --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Two processes train what one does: DDP and FSDP, with MoDTrainer and with a plain loop (tests/training/distributed.py)."""
+"""Two processes train what one does: DDP and FSDP, with MoDTrainer and with a plain loop (see distributed.py)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+
+from modbench import MoDModel
 
 from .distributed import JOBS, run
 from .tiny import build, collate, difference, features
@@ -62,8 +64,6 @@ def test_a_training_resumed_under_fsdp_ends_where_the_uninterrupted_one_does(fol
 @pytest.mark.long
 @pytest.mark.parametrize("job", ["ddp_trainer", "fsdp_trainer"])
 def test_checkpoints_of_two_processes_are_adapters(folder: Path, job: str) -> None:
-    from modbench import MoDModel
-
     checkpoint = folder / job / "checkpoint-3"
     trained, _ = read(folder, job)
     mod = MoDModel.from_pretrained(build(lora=False).unload(), checkpoint)

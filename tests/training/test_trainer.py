@@ -11,7 +11,7 @@ import pytest
 import torch
 from peft import LoraConfig
 from safetensors import safe_open
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Trainer
 
 import modbench
 from modbench import MoDConfig, MoDModel, MoDTrainer
@@ -34,6 +34,10 @@ def trainer_of(folder: Path, mod: MoDModel | None = None, **options: Any) -> MoD
         data_collator=collate,
         **ours,
     )
+
+
+def adapter_in(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return trained(MoDModel.from_pretrained(build(lora=False).unload(), checkpoint, is_trainable=True))
 
 
 def test_it_is_reached_from_the_top_of_the_package() -> None:
@@ -112,6 +116,29 @@ def test_the_best_checkpoint_is_loaded_at_the_end(tmp_path) -> None:
         assert not torch.equal(mod.mixture.router.weight, last.get_tensor("router.weight"))
 
 
+def test_transformers_own_trainer_saves_resumes_and_picks_adapters_too(tmp_path) -> None:
+    """It takes a MoDModel for a PeftModel."""
+
+    def train(folder: Path, resume: Path | None = None) -> Trainer:
+        args = arguments(
+            folder, per_device_train_batch_size=4, max_steps=6, save_steps=2, eval_steps=2, eval_strategy="steps",
+            load_best_model_at_end=True,
+        )  # fmt: skip
+        trainer = Trainer(model=build(), args=args, train_dataset=ROWS, eval_dataset=ROWS[:6], data_collator=collate)
+        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+        return trainer
+
+    first = train(tmp_path / "whole")
+    resumed = train(tmp_path / "cut", tmp_path / "whole" / "checkpoint-2")
+    for trainer in (first, resumed):
+        best = Path(trainer.state.best_model_checkpoint)
+        assert adapter_in(best).keys() == trained(trainer.model).keys()
+        assert difference(trained(trainer.model), adapter_in(best)) == 0
+    ends = [adapter_in(tmp_path / name / "checkpoint-6") for name in ("whole", "cut")]
+    assert difference(*ends) == 0
+    assert not list(tmp_path.rglob("model.safetensors"))
+
+
 def test_of_several_adapters_the_active_one_trains_and_resumes(tmp_path) -> None:
     def two() -> MoDModel:
         mod = build()
@@ -136,7 +163,8 @@ def test_of_several_adapters_the_active_one_trains_and_resumes(tmp_path) -> None
 
 
 def test_norms_and_router_can_have_a_rate_of_their_own_and_norms_do_not_decay(tmp_path) -> None:
-    trainer = trainer_of(tmp_path, ensemble_learning_rate=0.5, weight_decay=0.1, max_steps=4, learning_rate=0.1, save_steps=9)
+    rates = {"learning_rate": 0.1, "ensemble_learning_rate": 0.5, "weight_decay": 0.1}
+    trainer = trainer_of(tmp_path, max_steps=4, save_steps=9, **rates)
     trainer.train()
     mod = trainer.model
     groups = {id(p): group for group in trainer.optimizer.param_groups for p in group["params"]}
@@ -181,7 +209,7 @@ def test_under_autocast_the_ensemble_stays_in_float32(tmp_path) -> None:
     assert seen == {torch.float32} and {p.dtype for p in mod.mixture.parameters()} == {torch.float32}
     assert np.mean(losses[-3:]) < 0.95 * np.mean(losses[:3])
     metrics = trainer_of(tmp_path, mod, bf16=True, compute_metrics=accuracy).evaluate()
-    assert metrics["eval_loss"] == pytest.approx(float(mod.eval()(**collate(ROWS[:6])).loss), rel=0.05)
+    assert metrics["eval_loss"] == pytest.approx(mod.eval()(**collate(ROWS[:6])).loss.item(), rel=0.05)
     assert 0 <= metrics["eval_accuracy"] <= 1
 
 
@@ -202,7 +230,7 @@ def test_eval_loss_is_the_cross_entropy_and_logits_arrive_where_metrics_want_the
     hook = mod.get_output_embeddings().register_forward_hook(lambda module, args, output: shapes.append(output.shape))
     labels = sum(label != -100 for row in ROWS[:6] for label in row["labels"])
     metrics = trainer_of(tmp_path, mod).evaluate()
-    assert metrics["eval_loss"] == pytest.approx(float(expected.loss), rel=1e-6)
+    assert metrics["eval_loss"] == pytest.approx(expected.loss.item(), rel=1e-6)
     assert shapes == [(6, 1, VOCABULARY), (labels, VOCABULARY)]
     hook.remove()
     with_metrics = trainer_of(tmp_path, mod, compute_metrics=accuracy).evaluate()

@@ -37,7 +37,11 @@ def build(dtype: torch.dtype = torch.float64, lora: bool = True, dropout: float 
             parameter *= 5  # away from zero, so that layers and late states differ
     if lora:
         adapter = LoraConfig(
-            r=2, target_modules=["q_proj", "up_proj"], lora_dropout=dropout, init_lora_weights=False, task_type="CAUSAL_LM"
+            r=2,
+            target_modules=["q_proj", "up_proj"],
+            lora_dropout=dropout,
+            init_lora_weights=False,
+            task_type="CAUSAL_LM",
         )
         model = get_peft_model(model, adapter)
     mod = get_mod_model(model, MoDConfig(**{"k": 3, "distill_weight": 0.5} | config))
