@@ -67,7 +67,7 @@ def row(model_type: str) -> Row:
 
 def special(model: Any, anatomy: Anatomy) -> list[str]:
     """What is not a norm, a head and nothing else between the last layer and the logits."""
-    calls: dict[nn.Module, list[tuple[Tensor, Any]]] = {}
+    calls: dict[nn.Module, list[tuple[Any, Any]]] = {}
     watched = [anatomy.head, anatomy.decoder, *anatomy.layers, *([anatomy.final_norm] if anatomy.final_norm else [])]
     with torch.no_grad():
         ids = torch.arange(3, 9)[None]

@@ -4,7 +4,8 @@
     python ci/bench/attach.py --model Qwen/Qwen2.5-72B
 
 The model is on the meta device and has the size of LLaMA-7B, or that of a folder's or hub repository's config. `plain`
-is the causal LM by itself, `lora` the same inside a PeftModel with the paper's LoRA. Times are medians over rounds.
+is the causal LM by itself, `lora` the same inside a PeftModel with the paper's LoRA. Times are medians over rounds;
+`processor` is processor time, which other jobs on the machine do not lengthen.
 """
 
 from __future__ import annotations
@@ -21,22 +22,27 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 from modbench import MoDConfig, get_mod_model
 
-LORA: dict[str, Any] = {"r": 32, "lora_alpha": 64, "target_modules": ["q_proj", "k_proj", "v_proj", "up_proj", "down_proj"]}
+TARGETS = ["q_proj", "k_proj", "v_proj", "up_proj", "down_proj"]
+LORA: dict[str, Any] = {"r": 32, "lora_alpha": 64, "target_modules": TARGETS}
 
 
 def milliseconds(model: Any, k: int, rounds: int) -> dict[str, Any]:
-    """Median and quartiles of attaching, and the median of taking off."""
-    on, off = [], []
-    for number in range(-1, rounds):
-        start = time.perf_counter()
+    """Median and quartiles of attaching, the processor's share of it, and the median of taking off."""
+    times: list[tuple[float, float, float]] = []
+    for _ in range(rounds + 1):
+        start, busy = time.perf_counter(), time.process_time()
         mod = get_mod_model(model, MoDConfig(k=k))
-        attached = time.perf_counter()
+        attached, busy = time.perf_counter(), time.process_time() - busy
         mod.remove_hooks()
-        if number >= 0:
-            on.append(1e3 * (attached - start))
-            off.append(1e3 * (time.perf_counter() - attached))
-    low, median, high = statistics.quantiles(on, n=4)
-    return {"attach": median, "quartiles": [low, high], "take_off": statistics.median(off)}
+        times.append((attached - start, busy, time.perf_counter() - attached))
+    attach, processor, take_off = ([1e3 * value for value in column] for column in zip(*times[1:], strict=True))
+    low, median, high = statistics.quantiles(attach, n=4)
+    return {
+        "attach": median,
+        "quartiles": [low, high],
+        "processor": statistics.median(processor),
+        "take_off": statistics.median(take_off),
+    }
 
 
 def main() -> None:

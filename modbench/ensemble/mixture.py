@@ -65,7 +65,8 @@ class Mixture(nn.Module):
             moved = fn(tensor)
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
-        return super()._apply(move, recurse)  # type: ignore[no-untyped-call]
+        self._rms = None  # holds tensors where they were
+        return super()._apply(move, recurse)
 
     @property
     def mixes(self) -> bool:

@@ -96,7 +96,7 @@ class Reference(nn.Module):
         for i, norm in enumerate(self.norms):
             start = f"norms.{i}."
             norm.load_state_dict({name[len(start) :]: t for name, t in tensors.items() if name.startswith(start)})
-        self.router = nn.Module()
+        self.router: Any = nn.Module()
         if config.router == "linear":
             self.router.weight = nn.Parameter(tensors["router.weight"].clone())
         for parameter in self.base.parameters() if model is self.base else ():

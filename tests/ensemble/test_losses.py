@@ -62,7 +62,7 @@ def test_kl_is_the_students_expectation() -> None:
     expected = torch.distributions.kl_divergence(
         torch.distributions.Categorical(logits=student), torch.distributions.Categorical(logits=teacher)
     ).sum()
-    divergence, slope, probabilities = losses.student_divergence(student, teacher.log_softmax(-1))
+    divergence, _, probabilities = losses.student_divergence(student, teacher.log_softmax(-1))
     assert float(divergence) == pytest.approx(float(expected), rel=1e-12)
     assert torch.allclose(probabilities, student.softmax(-1))
 

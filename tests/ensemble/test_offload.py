@@ -191,3 +191,14 @@ def test_late_layers_norm_and_head_on_two_devices(elsewhere: str, second_device:
     assert mod.mod_config.base_fingerprint == plain.mod_config.base_fingerprint
     assert {str(parameter.device) for parameter in mod.mixture.parameters()} == {norm}
     assert_same(mod, plain)
+
+
+def test_a_model_that_is_moved_after_use(second_device: str) -> None:
+    mod = randomize(get_mod_model(build_base(torch.float32), MoDConfig())).eval()
+    with torch.no_grad():
+        expected = mod(input_ids=IDS).logits
+        mod.to(second_device)
+        assert {parameter.device.type for parameter in mod.parameters()} == {torch.device(second_device).type}
+        assert relative_error(mod(input_ids=IDS.to(second_device)).logits.cpu(), expected) < 1e-5
+        mod.cpu()
+        assert relative_error(mod(input_ids=IDS).logits, expected) == 0

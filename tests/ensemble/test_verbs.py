@@ -30,7 +30,11 @@ def shaken(mod: MoDModel, name: str, seed: int) -> MoDModel:
 def folders(make_base, tmp_path: Path) -> dict[str, tuple[Path, torch.Tensor]]:
     """Adapters of three kinds, each trained on a base of its own, with the logits that each gives alone."""
     found = {}
-    for name, seed, config in (("a", 1, MoDConfig(k=3)), ("b", 2, MoDConfig(k=2, top_k=1)), ("bare", 3, MoDConfig(k=4))):
+    for name, seed, config in (
+        ("a", 1, MoDConfig(k=3)),
+        ("b", 2, MoDConfig(k=2, top_k=1)),
+        ("bare", 3, MoDConfig(k=4)),
+    ):
         torch.manual_seed(seed)
         base = make_base()
         mod = get_mod_model(base if name == "bare" else get_peft_model(base, lora()), config)
