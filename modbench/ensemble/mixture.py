@@ -45,7 +45,6 @@ class Mixture(nn.Module):
         self.norms.requires_grad_(config.train_norms)
         if config.train_last_norm and own:
             self.norms[-1].requires_grad_(True)
-        self._rms: tuple[RmsMix | None] | None = None
         self.router: nn.Linear | None = None
         if config.router == "linear":
             width = normed_width if config.router_input == "normed" else hidden_width
@@ -55,6 +54,8 @@ class Mixture(nn.Module):
                 # A generator of its own, so that all methods of a seed share every other draw.
                 weight.normal_(std=0.02, generator=torch.Generator().manual_seed(seed))
             self.router.weight = nn.Parameter(weight)
+        plain = self.dtype == torch.float32 and not config.train_last_norm
+        self.rms: RmsMix | None = rms_mix(self.norms) if plain else None  # type: ignore[arg-type]
         if device is not None:
             self.to(device)
 
@@ -65,7 +66,6 @@ class Mixture(nn.Module):
             moved = fn(tensor)
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
-        self._rms = None  # holds tensors where they were
         return super()._apply(move, recurse)
 
     @property
@@ -105,10 +105,7 @@ class Mixture(nn.Module):
 
     def mix(self, states: Sequence[Tensor], normed_last: Tensor) -> Tensor:
         """The mixed state alone, for inference: as `forward` gives it, to rounding, in fewer operations."""
-        if self._rms is None and not torch.compiler.is_compiling():  # trying it out is nothing to trace
-            plain = self.dtype == torch.float32 and not self.config.train_last_norm
-            self._rms = (rms_mix(self.norms) if plain else None,)  # type: ignore[arg-type]
-        rms = self._rms[0] if self._rms else None
+        rms = self.rms
         if rms is None or torch.is_autocast_enabled(normed_last.device.type):
             return self(states, normed_last)[0]
         early = states[: self.config.k - 1]

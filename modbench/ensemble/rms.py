@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 
-class RmsMix:
+class RmsMix(nn.Module):
     """sum_i G_i N_i(h_i) over early states with root-mean-square `norms` and a last state that is normed already.
 
     The norms compute (offset + weight) * x / sqrt(mean(x^2) + eps), as `rms_form` finds it. Their weights are read at
@@ -21,22 +21,23 @@ class RmsMix:
     """
 
     def __init__(self, norms: Sequence[nn.Module], offset: int, eps: float) -> None:
-        self.norms, self.offset = tuple(norms), offset
+        super().__init__()
+        self.norms, self.offset = tuple(norms), offset  # a tuple: they stay modules of the mixture alone
         weight = norms[0].get_parameter("weight")
-        last = [0.0]
         # 1 / rms = (share * |h|^2 + floor)^-1/2, which is 1 for the last state.
-        self.share = weight.new_tensor([1 / len(weight)] * len(norms) + last)
-        self.floor = weight.new_tensor([eps] * len(norms) + [1.0])
-        self.ones = torch.full_like(weight, 1 - offset, requires_grad=False)
+        self.register_buffer("share", weight.new_tensor([1 / len(weight)] * len(norms) + [0.0]), persistent=False)
+        self.register_buffer("floor", weight.new_tensor([eps] * len(norms) + [1.0]), persistent=False)
+        self.register_buffer("ones", torch.full_like(weight, 1 - offset, requires_grad=False), persistent=False)
 
-    def __call__(self, states: Sequence[Tensor], normed_last: Tensor, gates: Tensor) -> Tensor:
+    def forward(self, states: Sequence[Tensor], normed_last: Tensor, gates: Tensor) -> Tensor:
         """The mix (..., d) in float32; `states` and `normed_last` are (..., d) each, `gates` (..., k)."""
         stacked = torch.stack((*states, normed_last), -2).float()
-        scales = torch.stack([*(norm._parameters["weight"] for norm in self.norms), self.ones])  # type: ignore[list-item]
+        share, floor, ones = self._buffers.values()
+        scales = torch.stack([*(norm._parameters["weight"] for norm in self.norms), ones])  # type: ignore[list-item]
         if self.offset:
             scales = scales + self.offset
         length = torch.linalg.vector_norm(stacked, dim=-1)
-        weights = gates * torch.addcmul(self.floor, length * self.share, length).rsqrt()
+        weights = gates * torch.addcmul(floor, length * share, length).rsqrt()  # type: ignore[arg-type]
         return torch.matmul(weights.unsqueeze(-2), stacked * scales).squeeze(-2)
 
 
@@ -55,7 +56,9 @@ def rms_form(norm: nn.Module) -> tuple[int, float] | None:
     weight: Any = getattr(norm, "weight", None)
     eps = next((getattr(norm, name) for name in ("variance_epsilon", "eps", "epsilon") if hasattr(norm, name)), None)
     names = [name for name, _ in norm.named_parameters()]
-    if names != ["weight"] or weight.dim() != 1 or weight.dtype != torch.float32 or not isinstance(eps, float):
+    if names != ["weight"] or not isinstance(eps, float):
+        return None
+    if weight.dim() != 1 or weight.dtype != torch.float32 or weight.is_meta:
         return None
     states = 3 * torch.randn(4, len(weight), generator=torch.Generator().manual_seed(0)).to(weight.device)
     found = norm(states)

@@ -58,3 +58,12 @@ def test_the_highest_scores_stay_and_ties_go_to_the_later(k: int) -> None:
         for row, found in zip(scores.tolist(), kept.tolist(), strict=True):
             best = sorted(range(k), key=lambda i: (row[i], i))[-count:]
             assert found == [row[i] if i in best else float("-inf") for i in range(k)]
+
+
+def test_casting_the_whole_model_leaves_the_ensemble_in_float32() -> None:
+    mixture = shaken(Mixture(MoDConfig(k=3), LlamaRMSNorm(WIDTH), WIDTH, WIDTH)).eval()
+    before = {name: tensor.clone() for name, tensor in mixture.state_dict().items()}
+    mixture.to(torch.bfloat16).half().double()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in mixture.state_dict().items())
+    assert {tensor.dtype for tensor in mixture.buffers()} == {torch.float32}
+    assert "share" not in "".join(mixture.state_dict())
