@@ -176,6 +176,12 @@ class Attachment:
                 decoder.forward = earlier
 
 
+def is_attached(anatomy: Anatomy) -> bool:
+    """Whether an ensemble's hooks stand on this model."""
+    hooks = anatomy.decoder._forward_hooks.values()
+    return any(isinstance(getattr(hook, "__self__", None), Attachment) for hook in hooks)
+
+
 def _in_backward() -> bool:
     if torch.compiler.is_compiling():  # what is compiled is computed again without its hooks
         return False

@@ -13,12 +13,13 @@ from transformers.utils import ModelOutput
 
 from modbench.ensemble.anatomy import causal_lm, find_anatomy, original
 from modbench.ensemble.as_peft import AsPeftModel
-from modbench.ensemble.attachment import Attachment
+from modbench.ensemble.attachment import Attachment, is_attached
 from modbench.ensemble.config import MoDConfig
 from modbench.ensemble.fingerprint import fingerprint
 from modbench.ensemble.losses import objective
 from modbench.ensemble.mixture import Mixture
 from modbench.ensemble.tokens import token_output
+from modbench.errors import ModbenchError
 
 
 @dataclass
@@ -71,6 +72,8 @@ class MoDModel(AsPeftModel, PeftModel):  # type: ignore[misc]
         nn.Module.__init__(self)  # not PeftModel's, which would attach a tuner
         self.anatomy = find_anatomy(model)
         self.anatomy.late_layers(config.k)
+        if is_attached(self.anatomy):
+            raise ModbenchError("this model has an ensemble already: unload() it first, or add_adapter() to it")
         if config.base_fingerprint is None:
             config = config.replace(base_fingerprint=fingerprint(model))
         mixture = self._new_mixture(config, seed)
