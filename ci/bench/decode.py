@@ -33,8 +33,8 @@ def straightforward(model: Any, mod: Any) -> None:
         last = output.hidden_states[-1][:, -1:]
         gates = mixture.router(last.float()).softmax(-1)
         states = [state[:, -1:].float() for state in output.hidden_states[-k:-1]]
-        normed = [norm(state) for norm, state in zip(mixture.norms, states, strict=True)] + [last]
-        logits = [model.lm_head(state.to(dtype)) for state in normed]
+        normed = [norm(state) for norm, state in zip(mixture.norms, states, strict=True)]
+        logits = [*(model.lm_head(state.to(dtype)) for state in normed), output.logits[:, -1:]]
         output.logits = sum(gates[..., i : i + 1] * logits[i] for i in range(k))
         return output
 

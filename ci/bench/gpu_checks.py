@@ -109,13 +109,14 @@ def split(setup: Setup) -> Found:
     """Late layers, norm and head on the GPU and the CPU, or on two GPUs, in every combination."""
     from accelerate import dispatch_model
 
-    exact = setup.ensemble(setup.load(), lora=False)
-    found: Found = {}
+    plain = setup.load()
+    tied = plain.get_input_embeddings().weight is plain.get_output_embeddings().weight
+    exact, found = setup.ensemble(plain, lora=False), Found()
     pairs = [("cuda:0", "cpu")] + [("cuda:0", "cuda:1")] * (torch.cuda.device_count() > 1)
     for first, second in pairs:
         for late, norm, head in itertools.product((first, second), repeat=3):
             places = {"early": first, "late": late, "norm": norm, "head": head}
-            if set(places.values()) == {first}:
+            if set(places.values()) == {first} or (tied and head != first):  # tied weights are in one place
                 continue
             base = setup.load(device_map={"": "cpu"})
             base = dispatch_model(base, device_map(base, setup.k, **places), "cpu" if second == "cpu" else None)

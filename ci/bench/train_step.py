@@ -55,7 +55,7 @@ def straightforward_loss(mod: Any, batch: dict[str, Any]) -> Any:
     """The objective as one would write it first: hidden states of all layers, whole logits of every late layer."""
     labels, config = batch["labels"], mod.mod_config
     inputs = {name: value for name, value in batch.items() if name != "labels"}
-    output = mod.model(**inputs, output_hidden_states=True)
+    output = mod.model(**inputs, output_hidden_states=True, logits_to_keep=1)
     states = [state.float() for state in output.hidden_states[-config.k :]]
     normed = [norm(state) for norm, state in zip(mod.mixture.norms, states, strict=False)] + [states[-1]]
     gates = mod.mixture.router(states[-1]).softmax(-1)
@@ -116,7 +116,7 @@ def batches(tokenizer: Any, suite: Any, count: int) -> list[dict[str, Any]]:
 
 
 def peak_memory(side: str, options: argparse.Namespace, suite: Any) -> int | None:
-    """Peak bytes of a process while it does two steps of one side (the second after the optimizer-free first)."""
+    """Peak bytes of a process in the second of two steps of one side, the first having warmed it up."""
     step, tokenizer = make_step(side, options, suite)
     (batch,) = batches(tokenizer, suite, 1)
     step(batch)

@@ -80,6 +80,9 @@ class MoDConfig:
         for field in ("train_top_k", "distill_detach", "train_norms", "train_last_norm"):
             if not isinstance(getattr(self, field), bool):
                 faults.append(f"{field} must be true or false, not {getattr(self, field)!r}")
+        for field in ("base_model_name_or_path", "base_fingerprint"):
+            if not isinstance(getattr(self, field), str | None):
+                faults.append(f"{field} must be text or null, not {getattr(self, field)!r}")
         for field, known in (("router", ROUTERS), ("router_init", ROUTER_INITS), ("router_input", ROUTER_INPUTS)):
             if getattr(self, field) not in known:
                 faults.append(str(unknown(field, str(getattr(self, field)), known)))
@@ -116,6 +119,8 @@ class MoDConfig:
         for name in fields:
             if name not in names:
                 raise ModbenchError(f"{path}: {unknown('field', name, names)}")
+        if "k" not in fields:
+            raise ModbenchError(f"{path} does not say k, the number of late layers: write the adapter again")
         try:
             return cls(**fields)
         except TypeError as error:

@@ -42,9 +42,6 @@ class Mixture(nn.Module):
         self.dtype = torch.float64 if dtype == torch.float64 else torch.float32
         own = 0 if final_norm is None or config.router == "last" else config.k - 1 + config.train_last_norm
         self.norms = nn.ModuleList(_copy(final_norm, self.dtype) for _ in range(own))
-        self.norms.requires_grad_(config.train_norms)
-        if config.train_last_norm and own:
-            self.norms[-1].requires_grad_(True)
         self.router: nn.Linear | None = None
         if config.router == "linear":
             width = normed_width if config.router_input == "normed" else hidden_width
@@ -54,6 +51,7 @@ class Mixture(nn.Module):
                 # A generator of its own, so that all methods of a seed share every other draw.
                 weight.normal_(std=0.02, generator=torch.Generator().manual_seed(seed))
             self.router.weight = nn.Parameter(weight)
+        self.set_trainable(True)
         plain = self.dtype == torch.float32 and not config.train_last_norm
         self.rms: RmsMix | None = rms_mix(self.norms) if plain else None  # type: ignore[arg-type]
         if device is not None:
@@ -67,6 +65,13 @@ class Mixture(nn.Module):
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
         return super()._apply(move, recurse)
+
+    def set_trainable(self, trainable: bool) -> None:
+        """Lets those parts get gradients that the config has trained, or none of them."""
+        self.requires_grad_(trainable)
+        for place, norm in enumerate(self.norms):
+            last = place == self.config.k - 1
+            norm.requires_grad_(trainable and (self.config.train_last_norm if last else self.config.train_norms))
 
     @property
     def mixes(self) -> bool:

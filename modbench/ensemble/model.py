@@ -81,7 +81,7 @@ class MoDModel(AsPeftModel, PeftModel):  # type: ignore[misc]
         self.mixtures = nn.ModuleDict()
         self.active_adapter = adapter_name
         self._disabled = 0
-        self._merged = False
+        self._merged = self._unloaded = False
         plain = causal_lm(model) is model
         self._frozen = [p for p in model.parameters() if p.requires_grad] if plain else []
         for parameter in self._frozen:
@@ -135,6 +135,15 @@ class MoDModel(AsPeftModel, PeftModel):  # type: ignore[misc]
             "inputs_embeds": inputs_embeds,
         }
         inputs = {name: value for name, value in inputs.items() if value is not None} | kwargs
+        if self._unloaded:
+            raise ModbenchError("this ensemble was unloaded: call the model that unload() returned")
+        given = (
+            input_ids.shape if input_ids is not None else inputs_embeds.shape[:2] if inputs_embeds is not None else ()
+        )
+        if labels is not None and labels.shape != given:
+            raise ModbenchError(
+                f"labels have the shape {tuple(labels.shape)}, the input has {tuple(given)}: make them equal"
+            )
         mixture, attachment = self.active_mixture, self._attachment
         if labels is None or self._disabled or mixture is None or attachment is None:
             if labels is not None:

@@ -127,8 +127,11 @@ def read_mixture(folder: Path) -> dict[str, Tensor]:
 
 
 def load_mixture(mixture: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
-    """Copies `tensors` into `mixture`; ModbenchError for a missing, extra or misshapen tensor."""
+    """Copies `tensors` into `mixture`; ModbenchError for a missing, extra or misshapen one, or one of whole numbers."""
     _match(mixture.state_dict(), tensors, folder / MIXTURE_NAME)
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise ModbenchError(f"{folder / MIXTURE_NAME}: tensor {name} is {tensor.dtype}: train the adapter again")
     mixture.load_state_dict(tensors)
 
 

@@ -29,6 +29,7 @@ class AdapterVerbs(nn.Module):
     _attachment: Attachment | None
     _disabled: int
     _merged: bool
+    _unloaded: bool
     _frozen: list[nn.Parameter]
 
     def _new_mixture(self, config: MoDConfig, seed: int) -> Mixture:
@@ -78,11 +79,14 @@ class AdapterVerbs(nn.Module):
         self._add_mixture(adapter_name, self._new_mixture(config.replace(base_fingerprint=known), seed))
 
     def _add_mixture(self, name: str, mixture: Mixture) -> None:
+        mixture.set_trainable(name == self.active_adapter)
         self.mixtures[name] = mixture
         self._attach()
 
     def _attach(self) -> None:
         """Hooks on the late layers of the active ensemble."""
+        if self._unloaded:
+            raise ModbenchError("this ensemble was unloaded: get_mod_model() or from_pretrained() makes another")
         self._detach()
         mixture = self.active_mixture
         self._attachment = None if mixture is None else Attachment(self.anatomy, mixture.config.k)
@@ -92,20 +96,27 @@ class AdapterVerbs(nn.Module):
         """Makes one adapter the active one: its PEFT part, if it has one, and its ensemble, if it has one."""
         if adapter_name not in self.adapters:
             raise unknown("adapter", adapter_name, self.adapters)
-        if self._peft_adapters:
-            if adapter_name in self._peft_adapters:
-                self.model.base_model.enable_adapter_layers()
-                self.model.set_adapter(adapter_name)
-            else:
-                self.model.base_model.disable_adapter_layers()
+        if adapter_name in self._peft_adapters:
+            self.model.set_adapter(adapter_name)
         self.active_adapter = adapter_name
         mixture: Any
         for name, mixture in self.mixtures.items():
-            trains = mixture.config.train_norms or mixture.config.train_last_norm
-            mixture.requires_grad_(name == adapter_name)
-            if not trains:
-                mixture.norms.requires_grad_(False)
+            mixture.set_trainable(name == adapter_name)
+        self._switch_peft()
         self._attach()
+
+    def _switch_peft(self) -> None:
+        """PEFT's layers on if the active adapter has a PEFT part, off if it has none; untouched while disabled."""
+        if not self._peft_adapters or self._disabled:
+            return
+        layers = self.model.base_model
+        if self.active_adapter in self._peft_adapters:
+            if hasattr(layers, "enable_adapter_layers"):
+                layers.enable_adapter_layers()
+        elif hasattr(layers, "disable_adapter_layers"):
+            layers.disable_adapter_layers()
+        else:
+            raise ModbenchError("virtual tokens of a PEFT adapter cannot be left out for another: load it by itself")
 
     def delete_adapter(self, adapter_name: str) -> None:
         """Removes an adapter that is not active."""
@@ -122,7 +133,9 @@ class AdapterVerbs(nn.Module):
     @contextlib.contextmanager
     def disable_adapter(self) -> Iterator[None]:
         """Switches the ensemble and the PEFT adapter off within the block; nests, and restores what was."""
+        active = self.active_adapter
         with contextlib.ExitStack() as stack:
+            stack.callback(lambda: None if self.active_adapter == active else self._switch_peft())
             if self._peft_adapters:
                 stack.enter_context(self.model.disable_adapter())
             self._switch(+1)
@@ -142,6 +155,8 @@ class AdapterVerbs(nn.Module):
 
         An ensemble is `mod_config.json` and `mod_model.safetensors`, a PEFT part PEFT's own two files beside them.
         """
+        if self._merged:
+            raise ModbenchError("the adapter was merged into the base: save it before, or export() the merged model")
         for name in self.adapters if selected_adapters is None else selected_adapters:
             if name not in self.adapters:
                 raise unknown("adapter", name, self.adapters)
@@ -179,6 +194,10 @@ class AdapterVerbs(nn.Module):
         broken, not safetensors, or was made for another base (compared by fingerprint).
         """
         folder = storage.resolve(path, subfolder, **hub_options)
+        if not storage.has_mixture(folder):
+            raise ModbenchError(
+                f"{folder} is a PEFT adapter without an ensemble: load it with PEFT, then get_mod_model()"
+            )
         config = MoDConfig.load(folder)
         storage.check_base(config, fingerprint(base_model, like=config.base_fingerprint), folder)
         tensors = storage.read_mixture(folder)
@@ -211,18 +230,21 @@ class AdapterVerbs(nn.Module):
         config = MoDConfig.load(folder) if storage.has_mixture(folder) else None
         if config is not None:
             storage.check_base(config, fingerprint(self.model, like=config.base_fingerprint), folder)
-        active, model = self.active_adapter, self.model
+        model = self.model
         with unchanged_on_error(self):
             if storage.has_peft(folder):
                 model = storage.attach_peft(self.model, folder, adapter_name, is_trainable)
             if config is not None:
                 mixture = self._new_mixture(config, seed=0)
                 storage.load_mixture(mixture, storage.read_mixture(folder), folder)
+                mixture.set_trainable(False)
                 self.mixtures[adapter_name] = mixture
         self.model = model
         self._detach()
         self.anatomy = find_anatomy(model)
-        self.set_adapter(active)
+        if self.active_adapter not in self._peft_adapters:  # switching on would also let them train
+            self._switch_peft()
+        self._attach()
         if not is_trainable:
             self.eval()
 
@@ -287,6 +309,7 @@ class AdapterVerbs(nn.Module):
         if self._merged:
             raise ModbenchError("the adapter was merged into the base: load the base again instead of unload()")
         self.remove_hooks()
+        self._unloaded = True
         if not self._peft_adapters:
             return self.model
         from peft.utils import ModulesToSaveWrapper

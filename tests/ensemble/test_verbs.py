@@ -180,3 +180,67 @@ def test_virtual_tokens_have_no_labels(make_base) -> None:
     expected = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, 31), IDS[:, 1:].reshape(-1))
     found = mod(IDS, attention_mask=torch.ones_like(IDS), labels=IDS).loss
     assert float(found) == pytest.approx(float(expected), rel=1e-10)
+
+
+def test_after_a_merge_there_is_no_adapter_to_save(together, tmp_path: Path) -> None:
+    merged = together.merge_and_unload()
+    with pytest.raises(ModbenchError, match="merged"):
+        merged.save_pretrained(tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_loading_another_leaves_a_frozen_adapter_frozen(folders, make_base) -> None:
+    mod = MoDModel.from_pretrained(make_base(), folders["a"][0], adapter_name="a")
+    mod.load_adapter(folders["b"][0], "b")
+    mod.load_adapter(folders["plain"][0], "plain")
+    assert sum(parameter.requires_grad for parameter in mod.parameters()) == 0
+
+
+def test_switching_there_and_back_trains_what_trained_before(make_base) -> None:
+    mod = get_mod_model(make_base(), MoDConfig(k=3, train_norms=False, train_last_norm=True))
+    trained = [name for name, parameter in mod.named_parameters() if parameter.requires_grad]
+    mod.add_adapter("other", MoDConfig(k=2))
+    assert [name for name, parameter in mod.named_parameters() if parameter.requires_grad] == trained
+    mod.set_adapter("other")
+    mod.set_adapter("default")
+    assert [name for name, parameter in mod.named_parameters() if parameter.requires_grad] == trained
+    assert trained == ["mixtures.default.norms.2.weight", "mixtures.default.router.weight"]
+
+
+def test_switching_while_disabled_stays_disabled(folders, together, make_base) -> None:
+    base = make_base()(IDS).logits
+    for first, second in (("a", "b"), ("a", "bare"), ("bare", "a")):
+        together.set_adapter(first)
+        with together.disable_adapter():
+            together.set_adapter(second)
+            assert torch.equal(together(IDS).logits, base)
+        assert torch.allclose(together(IDS).logits, folders[second][1], rtol=1e-10, atol=1e-12), (first, second)
+
+
+def test_a_plain_peft_adapter_is_not_an_ensemble(folders, make_base) -> None:
+    with pytest.raises(ModbenchError, match="load it with PEFT"):
+        MoDModel.from_pretrained(make_base(), folders["plain"][0])
+
+
+def test_what_was_unloaded_says_so(make_base) -> None:
+    mod = get_mod_model(make_base(), MoDConfig(k=3))
+    base = mod.unload()
+    for use in (lambda: mod(IDS), lambda: mod(IDS, labels=IDS), lambda: mod.set_adapter("default")):
+        with pytest.raises(ModbenchError, match="unload"):
+            use()
+    assert not any(module._forward_hooks for module in base.modules())
+
+
+def test_labels_of_another_length_are_refused(make_base) -> None:
+    mod = get_mod_model(make_base(), MoDConfig(k=3))
+    with pytest.raises(ModbenchError, match=r"\(2, 3\).*\(2, 7\)"):
+        mod(IDS, labels=IDS[:, :3])
+
+
+def test_fields_of_the_wrong_type(tmp_path: Path) -> None:
+    for fields in ({"base_fingerprint": 5}, {"base_model_name_or_path": 5}, {"k": True}, {"top_k": 1.0}, {"k": "3"}):
+        with pytest.raises(ModbenchError, match=next(iter(fields))):
+            MoDConfig(**fields)
+    (tmp_path / "mod_config.json").write_text("{}")
+    with pytest.raises(ModbenchError, match="does not say k"):
+        MoDConfig.load(tmp_path)
