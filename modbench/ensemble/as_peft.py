@@ -13,11 +13,11 @@ from torch import Tensor
 
 from modbench.ensemble import storage
 from modbench.ensemble.anatomy import causal_lm
+from modbench.ensemble.files import AdapterFiles
 from modbench.ensemble.sharding import whole
-from modbench.ensemble.verbs import AdapterVerbs
 
 
-class AsPeftModel(AdapterVerbs):
+class AsPeftModel(AdapterFiles):
     """What these libraries ask of a PeftModel, beyond the verbs that users call."""
 
     _hf_peft_config_loaded = True  # or transformers takes a quantized base for one that nothing trains on
@@ -39,7 +39,7 @@ class AsPeftModel(AdapterVerbs):
         is_main_process: bool = True,
         **kwargs: Any,
     ) -> None:
-        """Writes the adapters (`AdapterVerbs.save_pretrained`).
+        """Writes the adapters (`AdapterFiles.save_pretrained`).
 
         Under FSDP its tensors are those in `state_dict`, this model's whole state dict, or are gathered, in which all
         processes have to take part; only the main one writes.
@@ -56,7 +56,7 @@ class AsPeftModel(AdapterVerbs):
         subfolder: str | None = None,
         **hub_options: Any,
     ) -> None:
-        """One more adapter (`AdapterVerbs.load_adapter`); a Trainer's checkpoint goes back into the one it is of."""
+        """One more adapter (`AdapterFiles.load_adapter`); a Trainer's checkpoint goes back into the one it is of."""
         folder = Path(path)
         checkpoint = folder if adapter_name == storage.DEFAULT else folder.parent
         if adapter_name not in self.adapters or not (checkpoint / "trainer_state.json").exists():
