@@ -75,7 +75,7 @@ class AdapterFiles(AdapterVerbs):
             model: Any = base_model
             if storage.has_peft(folder):
                 model = storage.attach_peft(base_model, folder, adapter_name, is_trainable)
-            mod = cls(model, config, adapter_name=adapter_name)  # type: ignore[call-arg, arg-type]
+            mod = cls(model, config, adapter_name=adapter_name)
             storage.load_mixture(mod.mixture, tensors, folder)
         if not is_trainable:
             mod.mixture.requires_grad_(False)
