@@ -11,7 +11,8 @@ which is what the paper's figures cost. `acceleration` is ours over the straight
 from __future__ import annotations
 
 import argparse
-import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -53,25 +54,35 @@ def main() -> None:
     options = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     folder = resolve_model(options.model)
-    load = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, options.dtype)).to(device).eval
-    plain = load()
-    naive, dense, sparse = (copy.deepcopy(plain) for _ in range(3))
-    ensembles = [
-        get_mod_model(model, MoDConfig(k=options.k, top_k=top_k, router_init="normal")).eval()
-        for model, top_k in ((dense, None), (sparse, min(2, options.k)))
-    ]
-    straightforward(naive, ensembles[0])
-    sides = {"plain": plain, "dense": ensembles[0], "top_k": ensembles[1], "straightforward": naive}
+    # One model for all sides: copies of the weights lie elsewhere in memory, which alone can make them slower.
+    base = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, options.dtype)).to(device).eval()
+    config = MoDConfig(k=options.k, router_init="normal")
+    mod = get_mod_model(base, config, adapter_name="dense").eval()
+    mod.add_adapter("top_k", config.replace(top_k=min(2, options.k)))
+
+    @contextmanager
+    def as_side(side: str) -> Iterator[None]:
+        mod.set_adapter("top_k" if side == "top_k" else "dense")
+        if side in ("plain", "straightforward"):
+            mod.remove_hooks()
+        if side == "straightforward":
+            straightforward(base, mod)
+        try:
+            yield
+        finally:
+            base.__dict__.pop("forward", None)
+
     report = {}
     for batch in options.batch or [1, 16]:
-        ids = torch.randint(5, plain.config.vocab_size, (batch, options.prompt), device=device)
+        ids = torch.randint(5, base.config.vocab_size, (batch, options.prompt), device=device)
         settings = {"max_new_tokens": options.tokens, "min_new_tokens": options.tokens, "do_sample": False}
 
-        def run(model: Any, ids: Any = ids, settings: Any = settings) -> None:
-            with torch.inference_mode():
-                model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), pad_token_id=0, **settings)
+        def run(side: str, ids: Any = ids, settings: Any = settings) -> None:
+            with as_side(side), torch.inference_mode():
+                base.generate(input_ids=ids, attention_mask=torch.ones_like(ids), pad_token_id=0, **settings)
 
-        seconds = measure({name: lambda m=model: run(m) for name, model in sides.items()}, options.rounds)
+        sides = ("plain", "dense", "top_k", "straightforward")
+        seconds = measure({side: lambda s=side: run(s) for side in sides}, options.rounds)
         found: dict[str, Any] = ratios(seconds, "plain")
         for name in found:
             found[name]["tokens_per_second"] = batch * options.tokens / found[name]["seconds"]

@@ -7,7 +7,7 @@ import tempfile
 from typing import Any
 
 import torch
-from gpu_tools import TOLERANCE, Found, Setup, check, gradients, near, same_gradients, slow_logits, train
+from gpu_tools import TOLERANCE, Found, Setup, Skip, check, gradients, near, same_gradients, slow_logits, train
 from ratios import measure, ratios
 from torch.nn import functional as F
 
@@ -177,10 +177,14 @@ def compiled_decoding(setup: Setup) -> Found:
         return model.generate(**inputs, **GREEDY, **options)
 
     static: dict[str, Any] = {"cache_implementation": "static", "compile_config": config}
-    expected = generate(mod).tolist()
+    try:
+        generate(plain, **static)
+    except Exception as error:
+        raise Skip(f"the base by itself does not compile: {error}"[:500]) from None
+    expected, before = generate(mod).tolist(), counters["stats"]["unique_graphs"]
     assert generate(mod, **static).tolist() == expected, "the compiled model generates another text"
     graphs = counters["stats"]["unique_graphs"]
-    assert graphs == 1, f"{graphs} graphs for one decoding step"
+    assert graphs - before <= before, f"{graphs - before} graphs where the base by itself has {before}"
     assert generate(mod, **static).tolist() == expected, "the compiled model generates another text when called again"
     assert counters["stats"]["unique_graphs"] == graphs, "compiled anew"
     skipped = counters["inductor"]["cudagraph_skips"]

@@ -47,7 +47,8 @@ def fused_losses(setup: Setup) -> Found:
     labels = torch.randint(vocabulary, (tokens,), device="cuda", generator=generator)
 
     def ours(x: Tensor) -> Tensor:
-        return objective(lambda s: F.linear(s, weight), vocabulary, x, [x], labels, 0.0, True)[0]
+        mixed = x.float()  # as the mixture gives it
+        return objective(lambda s: F.linear(s.bfloat16(), weight), vocabulary, mixed, [mixed], labels, 0.0, True)[0]
 
     sides = {"plain": lambda x: F.cross_entropy(F.linear(x, weight).float(), labels, reduction="sum"), "ours": ours}
     absent = []

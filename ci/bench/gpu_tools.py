@@ -85,6 +85,7 @@ class Setup:
         """`base` with random LoRA on all its linear layers, norms and router: the same for every load of a base."""
         from peft import LoraConfig, get_peft_model
 
+        torch.manual_seed(0)
         if lora:
             base = get_peft_model(base, LoraConfig(r=8, target_modules="all-linear"))
         mod = get_mod_model(base, MoDConfig(k=self.k, distill_weight=0.1)).eval()
@@ -156,7 +157,7 @@ def same_gradients(a: dict[str, Tensor], b: dict[str, Tensor], tolerance: float)
 
 def train(mod: MoDModel, batch: dict[str, Tensor], steps: int = 8, **options: Any) -> list[float]:
     """Losses of AdamW steps on one batch; AssertionError unless they fall."""
-    scaler = torch.amp.GradScaler(torch.device(batch["labels"].device).type, enabled=options.get("scale", False))
+    scaler = torch.amp.GradScaler(batch["labels"].device.type, enabled=options.get("scale", False))
     optimizer = torch.optim.AdamW([p for p in mod.parameters() if p.requires_grad], lr=1e-3)
     mod.train()
     losses = []

@@ -222,9 +222,8 @@ def get_mod_model(
     """
     config = config or MoDConfig()
     name = getattr(getattr(model, "config", None), "_name_or_path", "") or None
-    adapter_name = adapter_name or str(getattr(model, "active_adapter", None) or "default")
-    if callable(getattr(model, "active_adapter", None)) or causal_lm(model) is model:
-        adapter_name = "default"
+    if adapter_name is None:
+        adapter_name = model.active_adapter if isinstance(model, PeftModel) else "default"
     return MoDModel(
         model, config.replace(base_model_name_or_path=config.base_model_name_or_path or name), seed, adapter_name
     )

@@ -118,6 +118,25 @@ def test_generation_with_a_static_cache(setting: dict[str, Any], backend: str) -
     assert base.generate(input_ids=IDS, **GREEDY, **ways).tolist() == plain
 
 
+@pytest.mark.long
+@torch.no_grad()
+def test_what_is_compiled_follows_the_verbs(backend: str) -> None:
+    mod = ensemble()
+    mod.add_adapter("second", MoDConfig(k=2), seed=1)
+    mod.mixtures["second"].router.weight.data += 0.5 * torch.randn(2, 16, generator=torch.Generator().manual_seed(9))
+    forward: Any = torch.compile(mod.model, backend=backend, fullgraph=True)
+    seen = []
+    for name in ("default", "second", "default"):
+        mod.set_adapter(name)
+        seen.append(forward(input_ids=IDS).logits)
+        assert relative_error(seen[-1], mod(input_ids=IDS).logits) < EXACT
+    assert relative_error(seen[0], seen[1]) > 1e-2
+    base = mod.unload()
+    assert relative_error(forward(input_ids=IDS).logits, small()(input_ids=IDS).logits) < EXACT
+    other = randomize(get_mod_model(base, MoDConfig()), seed=3).eval()
+    assert relative_error(forward(input_ids=IDS).logits, other(input_ids=IDS).logits) < EXACT
+
+
 def train(mod: MoDModel, call: Any) -> tuple[Any, dict[str, Tensor]]:
     mod.train()
     output = call(input_ids=IDS, labels=LABELS)

@@ -244,3 +244,8 @@ def test_fields_of_the_wrong_type(tmp_path: Path) -> None:
     (tmp_path / "mod_config.json").write_text("{}")
     with pytest.raises(ModbenchError, match="does not say k"):
         MoDConfig.load(tmp_path)
+
+
+def test_an_ensemble_has_the_name_that_it_is_given(make_base) -> None:
+    assert get_mod_model(make_base(), MoDConfig(k=3), adapter_name="mine").adapters == ["mine"]
+    assert get_mod_model(get_peft_model(make_base(), lora(), adapter_name="theirs"), MoDConfig()).adapters == ["theirs"]
