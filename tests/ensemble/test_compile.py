@@ -68,8 +68,9 @@ def graphs() -> int:
     return counters["stats"]["unique_graphs"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("compiled", ["the model inside", pytest.param("the whole", marks=pytest.mark.long)])
+@pytest.mark.parametrize("compiled", ["the model inside", "the whole"])
 @torch.no_grad()
 def test_a_forward_is_one_graph(compiled: str, setting: dict[str, Any], backend: str) -> None:
     mod, eager = ensemble(**setting), ensemble(**setting)
