@@ -147,7 +147,8 @@ def train(mod: MoDModel, call: Any) -> tuple[Any, dict[str, Tensor]]:
 
 @pytest.mark.parametrize("checkpointing", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
-    "compiled", ["the model inside", "the layers", pytest.param("the whole", marks=pytest.mark.long)]
+    "compiled",
+    ["the layers", *(pytest.param(name, marks=pytest.mark.long) for name in ("the model inside", "the whole"))],
 )
 def test_a_training_step(compiled: str, checkpointing: bool, backend: str) -> None:
     mod, eager = adapted(), adapted()
