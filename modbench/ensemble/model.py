@@ -175,6 +175,8 @@ class MoDModel(AsPeftModel, PeftModel):  # type: ignore[misc]
         if fused_lm_head:
             return token_output(attachment.logits_of, self.anatomy.vocabulary, mixed, targets, keep, total)
         count = keep.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+        if isinstance(count, Tensor):
+            count = count.to(total.device)
         output = MoDOutput.of(total / count, task / count, distill / count, logits)
         if output_logits:
             output["logits"] = logits()
