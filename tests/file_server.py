@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import ClassVar, Self
+from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
+
+from .local_server import LocalServer
 
 
-class FileServer:
+class FileServer(LocalServer):
     """Serves `files` (path to content) at `url`; `plan` says how, request by request, and then "well" for ever.
 
     The behaviours: "well" (whole files, and ranges where asked for), "no-range" (always whole files), "cut" (the
@@ -22,16 +22,7 @@ class FileServer:
         self.files = files
         self.plan = list(plan)
         self.requests: list[tuple[str, str | None]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(type("Handler", (_Handler,), {"owner": self}))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +27,7 @@ Check = Annotated[
 
 def export_command(adapter: Adapter, out: Out, model: Base = None, dtype: Dtype = "float32", check: Check = 0) -> None:
     """Merge an adapter into its base and write both, with the ensemble, so that transformers alone can load them."""
+    from modbench.cli.grid import quiet
     from modbench.errors import unknown
 
     if dtype not in DTYPES:
@@ -36,7 +36,7 @@ def export_command(adapter: Adapter, out: Out, model: Base = None, dtype: Dtype 
     from modbench.ensemble.export import check_new, export
 
     check_new(out)
-    _quiet()
+    quiet()
     import torch
 
     from modbench.data.prompts import get_prompt
@@ -51,12 +51,3 @@ def export_command(adapter: Adapter, out: Out, model: Base = None, dtype: Dtype 
         print(f"changed answers: {round(done.changed * check)} of {check} ({done.changed:.1%})")
     needs = "load it with trust_remote_code=True" if done.ensemble else "no ensemble: a plain model of transformers"
     print(f"{out}: {dtype}, {needs}")
-
-
-def _quiet() -> None:
-    """Keeps the libraries' own chatter off the terminal; errors still come through."""
-    warnings.filterwarnings("ignore")
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()

@@ -28,6 +28,7 @@ from modbench.ensemble.config import LAST_OFFSET
 from modbench.ensemble.merged import merged_state
 from modbench.ensemble.mixture import Mixture
 from modbench.ensemble.model import MoDModel
+from modbench.ensemble.rollback import evaluating
 from modbench.errors import ModbenchError, reason
 
 TEMPLATE = Path(__file__).parent / "remote" / "modeling_mod.py"
@@ -73,7 +74,7 @@ def export(
     if isinstance(mod, MoDModel) and (mixture := mod.active_mixture) is not None and mixture.mixes:
         settings = _settings(mixture, mod.anatomy)
         state |= {f"mod.{name}": tensor for name, tensor in mixture.state_dict().items()}
-    with _evaluating(mod), _new_folder(folder) as temporary:
+    with evaluating(mod), _new_folder(folder) as temporary:
         ids, mask = _random_batch(base)
         reference = _logits(mod, ids, mask)
         kind, config = _class_and_config(base, settings, temporary)
@@ -210,17 +211,6 @@ def _answer(model: Any, tokenizer: Any, prompt: str) -> list[int]:
     output = model.generate(**inputs, do_sample=False, num_beams=1, max_new_tokens=ANSWER_TOKENS)
     answer: list[int] = output[0, batch["input_ids"].shape[1] :].tolist()
     return answer
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 @contextmanager

@@ -78,7 +78,7 @@ class AdapterFiles(AdapterVerbs):
             mod = cls(model, config, adapter_name=adapter_name)
             storage.load_mixture(mod.mixture, tensors, folder)
         if not is_trainable:
-            mod.mixture.requires_grad_(False)
+            mod.mixture.set_trainable(False)
             mod.eval()
         return mod
 

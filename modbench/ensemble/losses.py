@@ -37,15 +37,14 @@ def objective(
     `labels` (tokens,); `detach` shields the last layer, the teacher, from the distillation gradient. Only the first
     result carries a gradient: to `mixed`, `normed` and to `parameters`, what is trainable inside `logits_of`.
     """
-    rows = max(1, CHUNK_BYTES // (4 * vocabulary))
     if not torch.is_grad_enabled():
         totals = torch.zeros(2, dtype=torch.float64, device=mixed.device)
-        for part in _chunks(len(labels), rows):
+        for part in chunks(len(labels), vocabulary):
             totals += _chunk(logits_of, [t[part] for t in (mixed, *normed)], labels[part], weight, detach, ())[0]
         task, distill = totals.to(mixed.dtype)
         return task + weight * distill, task, distill
     inputs = (mixed, *normed, *parameters)
-    return _ChunkedObjective.apply(logits_of, rows, labels, weight, detach, 1 + len(normed), *inputs)
+    return _ChunkedObjective.apply(logits_of, vocabulary, labels, weight, detach, 1 + len(normed), *inputs)
 
 
 class _ChunkedObjective(torch.autograd.Function):
@@ -55,7 +54,7 @@ class _ChunkedObjective(torch.autograd.Function):
     def forward(
         ctx: Any,
         logits_of: Logits,
-        rows: int,
+        vocabulary: int,
         labels: Tensor,
         weight: float,
         detach: bool,
@@ -64,7 +63,7 @@ class _ChunkedObjective(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         gradients = [torch.zeros_like(tensor) for tensor in inputs]
         totals = torch.zeros(2, dtype=torch.float64, device=inputs[0].device)
-        for part in _chunks(len(labels), rows):
+        for part in chunks(len(labels), vocabulary):
             leaves = [tensor[part].detach().requires_grad_() for tensor in inputs[:states]]
             losses, pieces = _chunk(logits_of, leaves, labels[part], weight, detach, inputs[states:])
             totals += losses
@@ -84,7 +83,9 @@ class _ChunkedObjective(torch.autograd.Function):
         return (None,) * 6 + tuple((outputs[0] * gradient).to(gradient.dtype) for gradient in ctx.saved_tensors)
 
 
-def _chunks(tokens: int, rows: int) -> Iterator[slice]:
+def chunks(tokens: int, vocabulary: int) -> Iterator[slice]:
+    """Consecutive slices of `tokens` label tokens, each of as many as CHUNK_BYTES of float32 logits hold."""
+    rows = max(1, CHUNK_BYTES // (4 * vocabulary))
     for start in range(0, tokens, rows):
         yield slice(start, start + rows)
 

@@ -18,6 +18,7 @@ from modbench.ensemble.config import MoDConfig
 from modbench.ensemble.fingerprint import fingerprint
 from modbench.ensemble.losses import objective
 from modbench.ensemble.mixture import Mixture
+from modbench.ensemble.rollback import evaluating
 from modbench.ensemble.tokens import token_output
 from modbench.errors import ModbenchError
 
@@ -150,7 +151,6 @@ class MoDModel(AsPeftModel, PeftModel):  # type: ignore[misc]
                 inputs["labels"] = labels
             return self.model(**inputs, **{"fused_lm_head": True} if fused_lm_head else {})
         states, normed_last = attachment.late_states(self.model, **{"use_cache": False} | inputs)
-        states = states[-mixture.config.k :]
 
         def logits() -> Tensor:
             return attachment.logits_of(mixture(states, normed_last)[0])
@@ -198,18 +198,15 @@ class MoDModel(AsPeftModel, PeftModel):  # type: ignore[misc]
         mixture, attachment = self.mixture, self._attachment
         assert attachment is not None
         total, count = torch.zeros(mixture.config.k, dtype=torch.float64), 0
-        training = [module for module in self.modules() if module.training]
-        self.eval()
-        for batch in batches:
-            inputs = {name: value for name, value in batch.items() if name != "labels"}
-            states, normed_last = attachment.late_states(self.model, **inputs)
-            keep = batch["labels"][:, 1:] != -100
-            length = batch["labels"].shape[1]
-            last, normed = (t[:, -length:-1][keep].to(mixture.dtype) for t in (states[-1], normed_last))
-            total += mixture.gates(last, normed).double().sum(0).cpu()
-            count += int(keep.sum())
-        for module in training:
-            module.training = True
+        with evaluating(self):
+            for batch in batches:
+                inputs = {name: value for name, value in batch.items() if name != "labels"}
+                states, normed_last = attachment.late_states(self.model, **inputs)
+                keep = batch["labels"][:, 1:] != -100
+                length = batch["labels"].shape[1]
+                last, normed = (t[:, -length:-1][keep].to(mixture.dtype) for t in (states[-1], normed_last))
+                total += mixture.gates(last, normed).double().sum(0).cpu()
+                count += int(keep.sum())
         return (total / max(count, 1)).tolist()
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from modbench.ensemble.rollback import evaluating
 from modbench.errors import ModbenchError, reason
 
 
@@ -80,16 +81,22 @@ class _Ones(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+def without_weights(model: nn.Module) -> dict[int, Any]:
+    """A memo for `copy.deepcopy` by which the copy has its parameters, frozen, and its buffers on the meta device."""
+    memo: dict[int, Any] = {
+        id(parameter): nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
+        for parameter in model.parameters()
+    }
+    return memo | {id(buffer): torch.empty_like(buffer, device="meta") for buffer in model.buffers()}
+
+
 def _twin(base: nn.Module, cut: Sequence[str]) -> nn.Module:
     """A copy of the modules of `base` on the meta device, with only the last layer of each list in `cut`."""
     memo: dict[int, Any] = {}
     for path in cut:
         for layer in list(base.get_submodule(path).children())[:-1]:
             memo[id(layer)] = nn.Identity()
-    for parameter in base.parameters():
-        memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
-    for buffer in base.buffers():
-        memo[id(buffer)] = torch.empty_like(buffer, device="meta")
+    memo |= without_weights(base)
     for module in base.modules():
         if isinstance(module, nn.Linear) and not module.weight.is_floating_point():
             # Quantized weights work on their own device only, and some are packed anew when they do.
@@ -130,13 +137,11 @@ def _watch(model: Any, lists: Sequence[str], device: torch.device) -> tuple[list
         return hook
 
     with ExitStack() as undo, torch.no_grad():
-        for module in [module for module in model.modules() if module.training]:
-            undo.callback(setattr, module, "training", True)
+        undo.enter_context(evaluating(model))
         for name, module in model.named_modules():
             # What happens inside a layer is its own affair.
             if not any(name.startswith(path + ".") and "." in name[len(path) + 1 :] for path in lists):
                 undo.callback(module.register_forward_hook(note(name), with_kwargs=True).remove)
-        model.eval()
         ids = torch.zeros(1, 2, dtype=torch.long, device=device)
         # With a mask given nobody has to look into the positions, which the meta device could not answer.
         output = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, return_dict=True)

@@ -47,3 +47,15 @@ def unchanged_on_error(model: nn.Module) -> Iterator[None]:
     except BaseException:
         restore()
         raise
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """`model` in eval mode within the block; afterwards each module is in the mode that it was in."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

@@ -54,9 +54,7 @@ def _statistics(
     """Log-probability of the label, entropy in nats, and whether the label is the likeliest, of each token."""
     log_probs, entropy = mixed.new_zeros(len(labels)), mixed.new_zeros(len(labels))
     is_top1 = torch.zeros_like(labels, dtype=torch.bool)
-    rows = max(1, losses.CHUNK_BYTES // (4 * vocabulary))
-    for start in range(0, len(labels), rows):
-        part = slice(start, start + rows)
+    for part in losses.chunks(len(labels), vocabulary):
         scores = losses.log_softmax(logits_of(mixed[part]))
         log_probs[part] = scores.gather(-1, labels[part, None]).squeeze(-1)
         entropy[part] = -(scores.exp() * scores).sum(-1)

@@ -11,6 +11,7 @@ from typing import Any
 from modbench.checkpoints import DEMO, loading, resolve_model
 from modbench.ensemble import get_mod_model
 from modbench.ensemble.anatomy import Anatomy, find_anatomy
+from modbench.ensemble.probe import without_weights
 from modbench.errors import ModbenchError, reason
 from modbench.methods import Method, get_method
 from modbench.records import Parameters
@@ -65,7 +66,7 @@ def trained_parameters(model: Any, methods: Sequence[Method], recipe: Recipe) ->
         kind = (method.adapter, len(method.tuned_layers(anatomy.depth)))
         if kind not in adapters:
             adapters[kind] = _adapter_parameters(model, anatomy, method, recipe)
-        ensemble = get_mod_model(_weightless(model), method.mod_config())
+        ensemble = get_mod_model(copy.deepcopy(model, without_weights(model)), method.mod_config())
         counts = ensemble.parameter_counts() | {"lora": adapters[kind]}
         found.append(with_overhead(counts, baselines[method.baseline_k]))
     return found
@@ -120,22 +121,9 @@ def fitting_targets(model: Any, recipe: Recipe) -> list[str]:
 
 def _adapter_parameters(model: Any, anatomy: Anatomy, method: Method, recipe: Recipe) -> int:
     """How many parameters PEFT trains on `model`, which is not changed."""
-    twin = _weightless(model)
+    twin = copy.deepcopy(model, without_weights(model))
     own = dataclasses.replace(anatomy, layers=list(twin.get_submodule(anatomy.layers_path)))
     # Dropout has no parameters, and PEFT does not have it on all modules.
     lora = recipe.lora.model_copy(update={"dropout": 0.0})
     tuned = adapt(twin, own, method, recipe.model_copy(update={"lora": lora}), seed=0)
     return sum(parameter.numel() for parameter in tuned.parameters() if parameter.requires_grad)
-
-
-def _weightless(model: Any) -> Any:
-    """A copy of the modules of `model` on the meta device, nothing of it trainable."""
-    import torch
-    from torch import nn
-
-    memo: dict[int, Any] = {}
-    for parameter in model.parameters():
-        memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
-    for buffer in model.buffers():
-        memo[id(buffer)] = torch.empty_like(buffer, device="meta")
-    return copy.deepcopy(model, memo)

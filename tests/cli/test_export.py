@@ -23,7 +23,7 @@ TASKS = ("modbench_demo_one_step", "modbench_demo_choice")
 @pytest.fixture(autouse=True)
 def loud(monkeypatch: pytest.MonkeyPatch) -> None:
     """The libraries stay as talkative for other tests as they were."""
-    monkeypatch.setattr("modbench.cli.export._quiet", lambda: None)
+    monkeypatch.setattr("modbench.cli.grid.quiet", lambda: None)
 
 
 def changed(source: Path, to: Path, file: str, **fields: Any) -> Path:

@@ -7,28 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from modbench import MoDConfig, MoDModel, get_mod_model
 
-LAYERS, VOCABULARY = 5, 31
+from ..tiny_llama import VOCABULARY, tiny_llama
+
+LAYERS = 5
 
 
 def build_base(dtype: torch.dtype = torch.float64, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=64,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
-    model = LlamaForCausalLM(config).to(dtype).eval()
+    model = tiny_llama(LAYERS).to(dtype).eval()
     for name, parameter in model.named_parameters():
         if "norm" in name:
             parameter.data += 0.3 * torch.randn_like(parameter)

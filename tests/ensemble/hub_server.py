@@ -6,16 +6,16 @@ import base64
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
+
+from ..local_server import LocalServer
 
 Files = dict[str, bytes]
 
 
-class HubServer:
+class HubServer(LocalServer):
     """`revisions` holds the files of each (repository, branch or commit); `visibility` what was asked for it.
 
     Requests whose token is not `token` are refused. `requests` lists method and path of what was asked for.
@@ -28,16 +28,7 @@ class HubServer:
         self.commits: dict[tuple[str, str], str] = {}
         self.messages: list[str] = []
         self.requests: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(type("Handler", (_Handler,), {"hub": self}))
 
     def commit(self, repo: str, branch: str, files: Files, message: str) -> str:
         self.messages.append(message)

@@ -70,5 +70,5 @@ def test_checkpoints_of_two_processes_are_adapters(folder: Path, job: str) -> No
     loaded = dict(mod.named_parameters())
     assert all(torch.equal(loaded[name], tensor) for name, tensor in trained.items())
     assert torch.isfinite(mod(**collate(features(3))).loss)
-    states = torch.load(checkpoint / "pytorch_model_fsdp.bin") if job == "fsdp_trainer" else trained
+    states = torch.load(checkpoint / "pytorch_model_fsdp.bin", weights_only=True) if job == "fsdp_trainer" else trained
     assert states.keys() == trained.keys()

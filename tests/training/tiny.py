@@ -7,31 +7,18 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM, TrainingArguments
+from transformers import TrainingArguments
 
 from modbench import MoDConfig, MoDModel, get_mod_model
 from modbench.training.encoding import Collator
 
-VOCABULARY = 31
+from ..tiny_llama import VOCABULARY, tiny_llama
 
 
 def build(dtype: torch.dtype = torch.float64, lora: bool = True, dropout: float = 0.0, **config: Any) -> MoDModel:
     """The same ensemble at every call, with norms and router away from their starts."""
     torch.manual_seed(0)
-    model: Any = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=VOCABULARY,
-            hidden_size=16,
-            intermediate_size=24,
-            num_hidden_layers=4,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            max_position_embeddings=64,
-            bos_token_id=1,
-            eos_token_id=2,
-            pad_token_id=0,
-        )
-    ).to(dtype)
+    model = tiny_llama(layers=4).to(dtype)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter *= 5  # away from zero, so that layers and late states differ
