@@ -163,7 +163,8 @@ class Benchmark:
         self, run: Run, folder: Path, adapter: Path | None, say: Say
     ) -> tuple[dict[str, TaskResult], Evaluation]:
         """Answers the tasks that have no samples yet; a cut task goes on from its request cache."""
-        from modbench.harness.evaluate import evaluate_task, open_model, task_result, token_count
+        from modbench.harness.evaluate import evaluate_task, open_model, token_count
+        from modbench.harness.samples import task_result
         from modbench.training.cost import Cost
 
         missing = [task for task in self.suite.tasks if not _samples_file(folder, task).exists()]

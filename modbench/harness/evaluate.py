@@ -9,10 +9,9 @@ from typing import Any
 from modbench import resources
 from modbench.checkpoints import loading
 from modbench.errors import ModbenchError, reason, unknown
+from modbench.harness.samples import to_sample, values
 from modbench.harness.task_files import task_files
-from modbench.harness.tasks import INVALID
-from modbench.records import Sample, TaskResult
-from modbench.records.schema import PRIMARY_METRIC
+from modbench.records import Sample
 
 FEWSHOT_SEED = 1234
 """The harness's own default."""
@@ -76,50 +75,7 @@ def evaluate_task(lm: Any, task: str, limit: int | None, cache: Path) -> list[Sa
     results = evaluate(CachingLM(lm, str(cache)), loaded, limit=limit, bootstrap_iters=0, log_samples=True)
     assert results is not None  # only ranks other than 0 get None
     rows = results["samples"][task]
-    if not rows or not _values(rows[0]):
+    if not rows or not values(rows[0]):
         raise ModbenchError(f"task {task!r} gives no verdict on single problems: name a task that scores each one")
     first_filter = rows[0]["filter"]
-    return [_sample(row) for row in sorted(rows, key=lambda row: row["doc_id"]) if row["filter"] == first_filter]
-
-
-def task_result(samples: list[Sample]) -> TaskResult:
-    """The verdicts of `samples`, counted."""
-    correct = sum(sample.correct for sample in samples)
-    return TaskResult.from_counts(len(samples), correct, sum(sample.answer is None for sample in samples))
-
-
-def _values(row: dict[str, Any]) -> dict[str, float]:
-    return {name: float(row[name]) for name in row["metrics"] if isinstance(row[name], (int, float))}
-
-
-def _sample(row: dict[str, Any]) -> Sample:
-    values = _values(row)
-    primary = PRIMARY_METRIC if PRIMARY_METRIC in values else next(iter(values))
-    if values[primary] not in (0.0, 1.0):
-        raise ModbenchError(f"a verdict is {primary} = {values[primary]}: name a task that says right or wrong")
-    response, answer = _answer(row)
-    return Sample(
-        doc_id=row["doc_id"],
-        doc_hash=row["doc_hash"],
-        response=response,
-        answer=answer,
-        gold=str(_gold(row)),
-        metrics=values | {PRIMARY_METRIC: values[primary]},
-    )
-
-
-def _answer(row: dict[str, Any]) -> tuple[str, str | None]:
-    """The response and the answer extracted from it; for log-likelihoods the likeliest choice is both."""
-    filtered = row["filtered_resps"]
-    if isinstance(filtered[0], (list, tuple)):
-        best = max(range(len(filtered)), key=lambda i: filtered[i][0])
-        choice = str(row["arguments"][best][1]).strip()
-        return choice, choice
-    answer = filtered[0] if isinstance(filtered[0], str) else filtered[0][0]
-    return row["resps"][0][0], None if answer == INVALID else str(answer)
-
-
-def _gold(row: dict[str, Any]) -> Any:
-    if isinstance(row["target"], int) and isinstance(row["filtered_resps"][0], (list, tuple)):
-        return str(row["arguments"][row["target"]][1]).strip()
-    return row["target"]
+    return [to_sample(row) for row in sorted(rows, key=lambda row: row["doc_id"]) if row["filter"] == first_filter]

@@ -13,7 +13,8 @@ from modbench import resources
 from modbench.data.prompts import get_prompt
 from modbench.demo.problems import KINDS, draw_set
 from modbench.ensemble.anatomy import find_anatomy
-from modbench.harness.evaluate import evaluate_task, open_model, task_result
+from modbench.harness.evaluate import evaluate_task, open_model
+from modbench.harness.samples import task_result
 from modbench.training.encoding import encode_pair
 
 TASKS = {kind: f"modbench_demo_{kind}" for kind in KINDS}

@@ -15,7 +15,8 @@ from lm_eval.tasks import TaskManager
 from modbench import resources
 from modbench.demo.problems import KINDS, draw_set
 from modbench.errors import ModbenchError
-from modbench.harness.evaluate import evaluate_task, open_model, task_result, token_count
+from modbench.harness.evaluate import evaluate_task, open_model, token_count
+from modbench.harness.samples import task_result
 from modbench.harness.tasks import DEMO_COUNT, DEMO_SEED
 
 LIMIT = 6
