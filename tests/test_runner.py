@@ -180,7 +180,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     moment(tmp_path / "runs", process, ignored={"identity.json"})
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # 130 is what a shell makes of the signal; Python ends by it where the interrupt came in text that was executed.
+    assert process.returncode in (130, -signal.SIGINT)
     assert said.decode().splitlines()[-1] == "modbench: stopped; the same command goes on from here"
     assert "Traceback" not in said.decode()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from modbench.cli.interrupts import lasting_interrupt
 from modbench.cli.options import Grid
 from modbench.ensemble.config import PAPER
 from modbench.errors import ModbenchError
@@ -82,9 +83,16 @@ def do_missing(benchmark: Benchmark, plan: Sequence[Run], missing: Sequence[Run]
         from modbench.training.adapters import check_peft
 
         check_peft(benchmark.suite.recipe.peft_for("peft_all"))
-    for number, run in enumerate(missing, start=1):
-        say(f"run {number} of {len(missing)}: {benchmark.suite.name} {run.method.name} seed {run.seed}")
-        benchmark.run(run, say)
+    with lasting_interrupt() as check:
+
+        def stage(message: str) -> None:
+            check()
+            say(message)
+
+        for number, run in enumerate(missing, start=1):
+            stage(f"run {number} of {len(missing)}: {benchmark.suite.name} {run.method.name} seed {run.seed}")
+            benchmark.run(run, stage)
+        check()
 
 
 def _ask(benchmark: Benchmark, plan: Sequence[Run], missing: Sequence[Run], yes: bool) -> None:
