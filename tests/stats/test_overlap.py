@@ -5,10 +5,13 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.stats.inter_rater import cohens_kappa
 
 from modbench.errors import ModbenchError
 from modbench.records import Sample
 from modbench.stats.overlap import Overlap, overlap, solved, verdicts
+
+counts = st.integers(0, 50)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans())))
@@ -40,6 +43,28 @@ def test_different_problems_are_refused() -> None:
     b = {("task", "x", 0): True, ("task", "z", 0): True, ("task", "z", 1): True}
     with pytest.raises(ModbenchError, match="1 only the first, 2 only the second, such as 'y' of task"):
         overlap(a, b)
+
+
+@given(counts, counts, counts, counts)
+def test_agreement_is_statsmodels_kappa(both: int, only_a: int, only_b: int, neither: int) -> None:
+    found = Overlap(both, only_a, only_b, neither)
+    n = both + only_a + only_b + neither
+    a, b = (both + only_a, both + only_b)
+    if found.n and (a, b) not in ((0, 0), (n, n)):
+        expected = cohens_kappa([[both, only_a], [only_b, neither]], return_results=False)
+        assert found.kappa == pytest.approx(float(expected), abs=1e-12)
+    else:
+        assert found.kappa is None
+
+
+@given(counts, counts, counts, counts)
+def test_yules_q_is_that_of_the_odds_ratio(both: int, only_a: int, only_b: int, neither: int) -> None:
+    found = Overlap(both, only_a, only_b, neither).yule_q
+    if only_a * only_b:
+        odds = both * neither / (only_a * only_b)
+        assert found == pytest.approx((odds - 1) / (odds + 1))
+    else:
+        assert found == (1.0 if both * neither else None)
 
 
 def test_overlaps_add_up() -> None:

@@ -1,0 +1,77 @@
+"""Is a paired difference real? Exact McNemar, Holm's adjustment, what a test set could show, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Literal
+
+from modbench.stats.intervals import LEVEL, Interval
+
+POWER = 0.8
+"""The share of repetitions in which a difference of the detectable size would be found."""
+
+Alternative = Literal["two-sided", "less", "greater"]
+
+
+class Standing(StrEnum):
+    """How a method stands against its baseline."""
+
+    BETTER = "better"
+    NOT_WORSE = "not worse"
+    WORSE = "worse"
+    UNDECIDED = "undecided"
+
+
+def mcnemar(only_a: int, only_b: int, alternative: Alternative = "two-sided") -> float:
+    """Exact McNemar p value: were A and B equally good, each discordant document would go either way like a coin.
+
+    `less` asks whether A solves fewer than B. Without discordant documents it is 1.
+    """
+    from scipy.stats import binomtest
+
+    discordant = only_a + only_b
+    return float(binomtest(only_a, discordant, 0.5, alternative=alternative).pvalue) if discordant else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment, in the order given: each p times the number of those not below it, kept monotone."""
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def detectable(n: int, discordance: float, power: float = POWER, level: float = LEVEL) -> float | None:
+    """The smallest difference of accuracies that McNemar's test on `n` documents would find with that `power`.
+
+    `discordance` is the share of documents on which the two differ; it cannot be smaller than the difference itself,
+    so that it is raised to it where it is. Connor's (1987) normal approximation for the two-sided test at
+    1 - `level`: sqrt(n) d = z_level sqrt(p) + z_power sqrt(p - d^2). None where not even a difference of 1 would do.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    if n < 1 or not 0 <= discordance <= 1:
+        raise ValueError(f"{n} documents at discordance {discordance}: no such comparison")
+    z_level, z_power = float(norm.ppf((1 + level) / 2)), float(norm.ppf(power))
+
+    def excess(d: float) -> float:
+        p = max(discordance, d)
+        return math.sqrt(n) * d - z_level * math.sqrt(p) - z_power * math.sqrt(max(p - d * d, 0.0))
+
+    smallest = 1e-12
+    if excess(1.0) < 0:
+        return None
+    return float(brentq(excess, smallest, 1.0)) if excess(smallest) < 0 else smallest
+
+
+def standing(interval: Interval, margin: float = 0.0) -> Standing:
+    """What the interval of a difference says: better above 0, not worse above -`margin`, worse below 0."""
+    if interval.low > 0:
+        return Standing.BETTER
+    if margin > 0 and interval.low > -margin:
+        return Standing.NOT_WORSE
+    return Standing.WORSE if interval.high < 0 else Standing.UNDECIDED

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from modbench.stats.intervals import Interval
+from modbench.stats.paired import Standing, detectable, holm, mcnemar, standing
+
+few = st.integers(0, 60)
+
+
+@given(few, few)
+def test_mcnemar_is_statsmodels(only_a: int, only_b: int) -> None:
+    expected = reference_mcnemar([[5, only_a], [only_b, 7]], exact=True).pvalue if only_a + only_b else 1.0
+    assert mcnemar(only_a, only_b) == pytest.approx(min(1.0, expected))
+
+
+@given(few, few)
+def test_the_one_sided_test_sums_the_coins(only_a: int, only_b: int) -> None:
+    n = only_a + only_b
+    tail = sum(math.comb(n, i) for i in range(only_a + 1)) / 2**n
+    assert mcnemar(only_a, only_b, "less") == pytest.approx(tail)
+    assert mcnemar(only_a, only_b, "greater") == pytest.approx(mcnemar(only_b, only_a, "less"))
+
+
+@given(st.lists(st.floats(0, 1), max_size=30))
+def test_holm_is_statsmodels(p_values: list[float]) -> None:
+    expected = multipletests(p_values, method="holm")[1] if p_values else []
+    assert holm(p_values) == pytest.approx(list(expected))
+
+
+@pytest.mark.parametrize(("n", "discordance"), [(400, 0.1), (1000, 0.2), (1319, 0.4), (200, 0.02)])
+def test_a_difference_of_the_detectable_size_is_found_as_often_as_promised(n: int, discordance: float) -> None:
+    size = detectable(n, discordance)
+    assert size is not None
+    rng, raised = np.random.default_rng(0), max(discordance, size)
+    better, worse = (raised + size) / 2, (raised - size) / 2
+    draws = rng.multinomial(n, [better, worse, 1 - raised], size=1500)
+    found = np.mean([mcnemar(int(b), int(c)) < 0.05 for b, c, _ in draws])
+    assert found == pytest.approx(0.8, abs=0.06)  # the exact test is a little more careful than its approximation
+
+
+def test_more_documents_show_smaller_differences() -> None:
+    sizes = [detectable(n, 0.2) for n in (100, 1000, 10_000)]
+    assert all(sizes) and sizes == sorted(sizes, reverse=True)  # type: ignore[type-var]
+    assert detectable(3, 0.5) is None
+    with pytest.raises(ValueError):
+        detectable(0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "margin", "expected"),
+    [
+        (0.01, 0.05, 0.0, Standing.BETTER),
+        (-0.05, -0.01, 0.0, Standing.WORSE),
+        (-0.05, 0.01, 0.0, Standing.UNDECIDED),
+        (-0.005, 0.01, 0.01, Standing.NOT_WORSE),
+        (-0.009, -0.001, 0.01, Standing.NOT_WORSE),
+        (-0.02, 0.01, 0.01, Standing.UNDECIDED),
+        (-0.02, -0.001, 0.01, Standing.WORSE),
+        (0.0, 0.0, 0.0, Standing.UNDECIDED),
+    ],
+)
+def test_standing(low: float, high: float, margin: float, expected: Standing) -> None:
+    assert standing(Interval(low, high), margin) is expected
