@@ -1,0 +1,126 @@
+"""What one run solved, document by document, in the form that every comparison works on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modbench.records import Record
+from modbench.stats.overlap import Scored
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def document_keys(samples: Iterable[Scored]) -> list[str]:
+    """One key per sample: the document's hash, with `#n` behind it for the n-th (from 1) repetition of a document.
+
+    Repetitions are told apart by their order of `doc_id`, since a few test sets repeat a problem.
+    """
+    ordered = list(samples)
+    keys = [""] * len(ordered)
+    seen: Counter[str] = Counter()
+    for index in sorted(range(len(ordered)), key=lambda index: ordered[index].doc_id):
+        name = ordered[index].doc_hash
+        keys[index] = f"{name}#{seen[name]}" if seen[name] else name
+        seen[name] += 1
+    return keys
+
+
+def documents_digest(keys: Iterable[str]) -> str:
+    """SHA-256, in hex, over sorted document keys: equal where two runs answered the same documents."""
+    total = hashlib.sha256()
+    for key in keys:
+        total.update(key.encode() + b"\n")
+    return total.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class TaskOutcomes:
+    """The verdicts of one run on one task, its documents in the order of their sorted keys.
+
+    `correct` and `seen` have one entry per document; `seen` (is the problem in the method's own training data) is None
+    where unknown. `keys` is None where only the verdicts were kept, as in a leaderboard: `documents`, the digest of the
+    keys, then still says whether two runs answered the same. `conditions` names what else has to be equal for two runs
+    to be comparable, such as `metric`, `prompt` and `settings` (the task's, as a digest); what one side does not know
+    is not held against it.
+    """
+
+    documents: str
+    correct: NDArray[np.bool_]
+    keys: tuple[str, ...] | None = None
+    seen: NDArray[np.bool_] | None = None
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        keys: Iterable[str],
+        correct: Iterable[bool],
+        seen: Iterable[bool | None] | None = None,
+        conditions: Mapping[str, str] | None = None,
+    ) -> TaskOutcomes:
+        """Verdicts in any order of documents; `seen` counts as unknown unless it is known of all."""
+        import numpy as np
+
+        given = list(keys)
+        order = sorted(range(len(given)), key=given.__getitem__)
+        sorted_keys = tuple(given[index] for index in order)
+        known = None if seen is None else list(seen)
+        return cls(
+            documents=documents_digest(sorted_keys),
+            correct=np.fromiter(correct, dtype=bool, count=len(given))[order],
+            keys=sorted_keys,
+            seen=None if known is None or None in known else np.array(known, dtype=bool)[order],
+            conditions=dict(conditions or {}),
+        )
+
+    @property
+    def n(self) -> int:
+        """How many documents there are."""
+        return len(self.correct)
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Where each key stands; empty where the keys are unknown."""
+        return {key: index for index, key in enumerate(self.keys or ())}
+
+    def only(self, keys: Iterable[str]) -> TaskOutcomes:
+        """The verdicts on the documents `keys`, each of which is here; for `--intersect`."""
+        chosen = sorted(keys)
+        places = [self.position[key] for key in chosen]
+        return TaskOutcomes(
+            documents=documents_digest(chosen),
+            correct=self.correct[places],
+            keys=tuple(chosen),
+            seen=None if self.seen is None else self.seen[places],
+            conditions=self.conditions,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RunOutcomes:
+    """One run: its `method` (or the label that the user gave it), its seed, and its verdicts by task.
+
+    `folder` is where its samples lie (None: a leaderboard's row), `record` what modbench knows of it (None: a foreign
+    run), `model` the name of its base in words, `weights` the SHA-256 of the base's weights (None: unknown).
+    """
+
+    method: str
+    seed: int
+    tasks: Mapping[str, TaskOutcomes]
+    model: str
+    weights: str | None = None
+    folder: Path | None = None
+    record: Record | None = None
+
+    @property
+    def name(self) -> str:
+        """The run in words, for messages."""
+        return f"{self.method} seed {self.seed}"
