@@ -84,8 +84,8 @@ class Difference(_Frozen):
 
     `interval` is the paired bootstrap's over documents, `seed_interval` Student's over seeds (None: one seed), and
     `standing` follows from the wider. `p_values` are exact McNemar's of each seed's pair, `adjusted` Holm's of them
-    over all that the comparison prints (both empty for `MACRO`); `detectable` is the smallest difference that these
-    documents could show at the `discordance` seen (None: not even a difference of 1).
+    over all that the comparison prints (both empty for the two means); `detectable` is the smallest difference that
+    these documents could show at the `discordance` seen (None: not even a difference of 1).
     """
 
     method: str
@@ -127,13 +127,15 @@ class Intersection(_Frozen):
 class SolvedSets(_Frozen):
     """All methods' solved sets at once, over the `seeds` that all methods have and `n` problems in total.
 
-    `union` is solved by at least one (the oracle's accuracy is union / n); `attained` is each method's share of it
-    (None where nothing is solved), `unique` what only that method solves.
+    `intersections` are the largest ones, `rest` counts the problems of those that are not listed. `union` is solved by
+    at least one method (the oracle's accuracy is union / n); `attained` is each method's share of it (None where
+    nothing is solved), `unique` what only that method solves.
     """
 
     seeds: list[int]
     n: int
     union: int
+    rest: int
     intersections: list[Intersection]
     attained: dict[str, float | None]
     unique: dict[str, int]

@@ -24,24 +24,32 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(correct: int, n: int, level: float = LEVEL) -> Interval:
-    """Wilson's score interval for the share correct / n, within 0 to 1; raises ValueError at impossible counts."""
-    from scipy.stats import binomtest
+def wilson(correct: float, n: int, level: float = LEVEL) -> Interval:
+    """Wilson's score interval for the share correct / n, within 0 to 1.
 
-    interval = binomtest(correct, n).proportion_ci(level, method="wilson")
-    return Interval(float(interval.low), float(interval.high))
+    `correct` may be a mean over seeds that answered the same `n` documents: the interval is that of documents.
+    Raises ValueError unless 0 <= correct <= n and n >= 1.
+    """
+    from scipy.special import ndtri
+
+    if n < 1 or not 0 <= correct <= n:
+        raise ValueError(f"{correct} correct of {n} is no share")
+    share, z = correct / n, float(ndtri((1 + level) / 2))
+    center = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Interval(max(0.0, center - reach) if correct else 0.0, min(1.0, center + reach) if correct < n else 1.0)
 
 
 def seed_interval(differences: Sequence[float], level: float = LEVEL) -> Interval | None:
     """Student's t interval for the mean of one difference per seed; None with fewer than two seeds."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     m = len(differences)
     if m < 2:
         return None
     center = math.fsum(differences) / m
     spread = math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1))
-    reach = float(t.ppf((1 + level) / 2, m - 1)) * spread / math.sqrt(m)
+    reach = float(stdtrit(m - 1, (1 + level) / 2)) * spread / math.sqrt(m)
     return Interval(center - reach, center + reach)
 
 

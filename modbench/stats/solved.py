@@ -65,16 +65,13 @@ def codes(solved: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return found
 
 
-def intersections(solved: NDArray[np.bool_]) -> dict[tuple[int, ...], int]:
-    """How many documents exactly the rows of each key solve, and nobody else, the largest first.
+def intersections(solved: NDArray[np.bool_], most: int | None = None) -> dict[tuple[int, ...], int]:
+    """How many documents exactly the rows of each key solve, and nobody else, the largest `most` (None: all) first.
 
     These are the bars of an UpSet plot; the key () counts what no method solves. Keys that count none are left out.
     """
     import numpy as np
 
     found, counts = np.unique(codes(solved), return_counts=True)
-    bars = {
-        tuple(i for i in range(len(solved)) if int(code) >> i & 1): int(count)
-        for code, count in zip(found, counts, strict=True)
-    }
-    return dict(sorted(bars.items(), key=lambda bar: (-bar[1], bar[0])))
+    order = np.lexsort((found, -counts))[:most]
+    return {tuple(i for i in range(len(solved)) if int(found[place]) >> i & 1): int(counts[place]) for place in order}

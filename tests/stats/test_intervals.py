@@ -16,6 +16,8 @@ from modbench.stats.intervals import Interval, paired_interval, seed_interval, w
 def test_wilson_is_where_the_score_test_turns(counts: tuple[int, int]) -> None:
     correct, n = counts
     interval = wilson(correct, n)
+    expected = scipy.stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    assert tuple(interval) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert 0 <= interval.low <= correct / n <= interval.high <= 1
     z = scipy.stats.norm.ppf(0.975)
     for end in interval:

@@ -36,6 +36,7 @@ def test_overlaps_and_intersections_are_those_of_sets(solved: np.ndarray) -> Non
         assert count == len(inside.difference(*(sets[i] for i in range(len(sets)) if i not in members)))
     assert sum(bars.values()) == solved.shape[1]
     assert list(bars.values()) == sorted(bars.values(), reverse=True)
+    assert list(intersections(solved, 2).items()) == list(bars.items())[:2]
 
 
 def test_one_bit_per_method() -> None:

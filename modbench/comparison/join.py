@@ -1,0 +1,116 @@
+"""Which runs may be compared, and on which documents: joined by document, never by position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from modbench.comparison.outcomes import RunOutcomes, TaskOutcomes
+from modbench.errors import ModbenchError
+
+
+def join(runs: Sequence[RunOutcomes], intersect: bool = False) -> tuple[list[RunOutcomes], list[str]]:
+    """`runs` on the same tasks and documents, in the same order of both, and notes on what was left out for it.
+
+    Runs that differ in tasks or documents are refused, or with `intersect` reduced to what all of them have. Runs of
+    other bases, with another metric, prompt or task version, of one method and seed twice, or of one method that trains
+    different parameters are always refused: ModbenchError.
+    """
+    if not runs:
+        raise ModbenchError("there is nothing to compare: run at least one method first")
+    _check_methods(runs)
+    _check_bases(runs)
+    tasks = [task for task in runs[0].tasks if all(task in run.tasks for run in runs)]
+    notes = _left_out_tasks(runs, tasks, intersect)
+    for task in tasks:
+        _check_conditions(runs, task)
+    kept: list[dict[str, TaskOutcomes]] = [{} for _ in runs]
+    for task in tasks:
+        aligned, note = _aligned(runs, task, intersect)
+        notes += note
+        for of, outcomes in zip(kept, aligned, strict=True):
+            of[task] = outcomes
+    return [replace(run, tasks=of) for run, of in zip(runs, kept, strict=True)], notes
+
+
+def _check_methods(runs: Sequence[RunOutcomes]) -> None:
+    seen: dict[tuple[str, int], RunOutcomes] = {}
+    first: dict[str, RunOutcomes] = {}
+    for run in runs:
+        twin = seen.setdefault((run.method, run.seed), run)
+        if twin is not run:
+            raise ModbenchError(f"{_place(twin)} and {_place(run)} are both {run.name}: compare one of them")
+        other = first.setdefault(run.method, run)
+        if run.record and other.record and _trained(run) != _trained(other):
+            raise ModbenchError(f"{_place(other)} and {_place(run)} train different parameters: compare one of them")
+
+
+def _trained(run: RunOutcomes) -> object:
+    return run.record and (run.record.parameters, run.record.late_layers)
+
+
+def _check_bases(runs: Sequence[RunOutcomes]) -> None:
+    ours = [run for run in runs if run.record is not None]
+    aspects: dict[str, Callable[[RunOutcomes], object]] = {
+        "suites": lambda run: run.record and run.record.suite,
+        "model weights": lambda run: run.weights,
+    }
+    for what, of in aspects.items():
+        for run in ours[1:]:
+            if of(run) != of(ours[0]):
+                raise ModbenchError(
+                    f"{_place(ours[0])} and {_place(run)} have different {what}, {of(ours[0])} and {of(run)}: "
+                    "compare runs that differ in method and seed only"
+                )
+
+
+def _left_out_tasks(runs: Sequence[RunOutcomes], common: Sequence[str], intersect: bool) -> list[str]:
+    everything = list(dict.fromkeys(task for run in runs for task in run.tasks))
+    missing = [task for task in everything if task not in common]
+    if not missing:
+        return []
+    lacking = {task: [run.name for run in runs if task not in run.tasks] for task in missing}
+    said = "; ".join(f"{task} is not in {', '.join(names)}" for task, names in lacking.items())
+    if not intersect:
+        raise ModbenchError(f"the runs have different tasks ({said}): run all with the same, or add --intersect")
+    if not common:
+        raise ModbenchError(f"the runs have no task in common ({said})")
+    return [f"left out: {said}"]
+
+
+def _check_conditions(runs: Sequence[RunOutcomes], task: str) -> None:
+    known: dict[str, tuple[str, RunOutcomes]] = {}
+    for run in runs:
+        for name, value in run.tasks[task].conditions.items():
+            other, first = known.setdefault(name, (value, run))
+            if other != value:
+                raise ModbenchError(
+                    f"{_place(first)} and {_place(run)} differ in the {name} of {task}, {other} and {value}: "
+                    "run both alike, or apply the same rules to both with `modbench rescore`"
+                )
+
+
+def _aligned(runs: Sequence[RunOutcomes], task: str, intersect: bool) -> tuple[list[TaskOutcomes], list[str]]:
+    outcomes = [run.tasks[task] for run in runs]
+    if len({of.documents for of in outcomes}) == 1:
+        return outcomes, []
+    unknown = next((run for run in runs if run.tasks[task].keys is None), None)
+    if unknown is not None:
+        raise ModbenchError(f"{unknown.name} answered other documents of {task} than the runs that it is compared with")
+    common = set.intersection(*(set(of.keys or ()) for of in outcomes))
+    if not intersect:
+        other = next(run for run in runs if run.tasks[task].documents != outcomes[0].documents)
+        apart = set(outcomes[0].keys or ()) ^ set(other.tasks[task].keys or ())
+        raise ModbenchError(
+            f"{_place(runs[0])} and {_place(other)} answered different documents of {task} ({len(apart)} in one only, "
+            f"such as {min(apart)[:16]}): run both with the same data and limit, or add --intersect"
+        )
+    if not common:
+        raise ModbenchError(f"the runs have no document of {task} in common")
+    most = max(of.n for of in outcomes)
+    note = f"{task}: reduced to the {len(common):,} documents that all runs answered, of at most {most:,}"
+    return [of if of.n == len(common) else of.only(common) for of in outcomes], [note]
+
+
+def _place(run: RunOutcomes) -> str:
+    return str(run.folder) if run.folder else run.name
