@@ -37,9 +37,10 @@ def _check_methods(runs: Sequence[RunOutcomes]) -> None:
     seen: dict[tuple[str, int], RunOutcomes] = {}
     first: dict[str, RunOutcomes] = {}
     for run in runs:
-        twin = seen.setdefault((run.method, run.seed), run)
-        if twin is not run:
+        twin = seen.get((run.method, run.seed))
+        if twin is not None:
             raise ModbenchError(f"{_place(twin)} and {_place(run)} are both {run.name}: compare one of them")
+        seen[run.method, run.seed] = run
         other = first.setdefault(run.method, run)
         if run.record and other.record and _trained(run) != _trained(other):
             raise ModbenchError(f"{_place(other)} and {_place(run)} train different parameters: compare one of them")
