@@ -40,12 +40,12 @@ def compare(
     if not 0 <= margin < 1:
         raise ModbenchError(f"a margin of {100 * margin:g} points is none: give one from 0pp to below 100pp")
     against = baseline or (BASELINE if BASELINE in methods else next(iter(methods)))
-    first = next((run for run in joined if run.record is not None), None)
+    first = next((run.facts for run in joined if run.facts is not None), None)
     bases = {run.model for run in joined}
     rows = with_pareto([_row(method, of) for method, of in methods.items()])
     return Comparison(
-        suite=first.record.suite if first and first.record else None,
-        model=first.record.model if first and first.record and len(bases) == 1 else None,
+        suite=first.suite if first else None,
+        model=first.model if first and len(bases) == 1 else None,
         problems={task: of.n for task, of in joined[0].tasks.items()},
         seeds=sorted({run.seed for run in joined}),
         baseline=against,
@@ -59,9 +59,9 @@ def compare(
 
 
 def _row(method: str, runs: Sequence[RunOutcomes]) -> MethodRow:
-    records = [run.record for run in runs if run.record is not None]
+    facts = [run.facts for run in runs if run.facts is not None]
     tasks = {task: task_score(verdicts_of(runs, task)) for task in runs[0].tasks}
-    gates = [record.gates for record in records if record.gates is not None]
+    gates = [of.gates for of in facts if of.gates is not None]
     return MethodRow(
         method=method,
         seeds=[run.seed for run in runs],
@@ -69,9 +69,9 @@ def _row(method: str, runs: Sequence[RunOutcomes]) -> MethodRow:
         macro=macro_score(list(tasks.values())),
         micro=task_score({run.seed: all_documents(run.tasks) for run in runs}),
         clean=clean_scores(runs),
-        no_answer={task: _total([record.tasks[task].no_answer for record in records]) for task in tasks},
-        unreadable={task: _total([record.tasks[task].unreadable for record in records]) for task in tasks},
-        late_layers=records[0].late_layers if records else [],
+        no_answer={task: _total([of.tasks[task].no_answer for of in facts]) for task in tasks},
+        unreadable={task: _total([of.tasks[task].unreadable for of in facts]) for task in tasks},
+        late_layers=facts[0].late_layers if facts else [],
         gates=[math.fsum(layer) / len(layer) for layer in zip(*gates, strict=True)] if gates else None,
         cost=cost(runs),
         pareto=[],

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from modbench.comparison.models import Cost, MethodRow
 from modbench.comparison.outcomes import RunOutcomes
 
-ADAPTER = "adapter"
 COSTS: dict[str, Callable[[Cost], float | None]] = {
     "total": lambda cost: cost.parameters.total if cost.parameters else None,
     "adapter_bytes": lambda cost: cost.adapter_bytes,
@@ -21,14 +19,14 @@ COSTS: dict[str, Callable[[Cost], float | None]] = {
 
 
 def cost(runs: Sequence[RunOutcomes]) -> Cost:
-    """The cost of one method from its runs' records; what no record says is None."""
-    records = [run.record for run in runs if run.record is not None]
-    training = [record.training for record in records if record.training is not None]
-    evaluations = [record.evaluation for record in records]
+    """The cost of one method from what is known of its runs; what is known of none is None."""
+    facts = [run.facts for run in runs if run.facts is not None]
+    training = [of.training for of in facts if of.training is not None]
+    evaluations = [of.evaluation for of in facts]
     peaks = [part.peak_memory_bytes for part in training] + [part.peak_memory_bytes for part in evaluations]
     return Cost(
-        parameters=records[0].parameters if records else None,
-        adapter_bytes=next((size for run in runs if (size := _adapter_bytes(run)) is not None), None),
+        parameters=facts[0].parameters if facts else None,
+        adapter_bytes=next((of.adapter_bytes for of in facts if of.adapter_bytes is not None), None),
         train_seconds=_mean([part.seconds for part in training]),
         train_speed=_mean([part.tokens / part.seconds for part in training if part.seconds]),
         eval_seconds=_mean([part.seconds for part in evaluations]),
@@ -57,13 +55,6 @@ def _undominated(row: MethodRow, rows: Sequence[MethodRow], of: Callable[[Cost],
         if other.macro.accuracy > row.macro.accuracy or theirs < mine:
             return False
     return True
-
-
-def _adapter_bytes(run: RunOutcomes) -> int | None:
-    """The size of the adapter's weights, from the run's folder; None where there is none."""
-    folder = run.folder / ADAPTER if run.folder else Path("/nonexistent")
-    sizes = [file.stat().st_size for file in folder.glob("*.safetensors")]
-    return sum(sizes) if sizes else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

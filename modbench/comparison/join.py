@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from modbench.comparison.outcomes import RunOutcomes, TaskOutcomes
+from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes
 from modbench.errors import ModbenchError
 
 
@@ -42,19 +42,19 @@ def _check_methods(runs: Sequence[RunOutcomes]) -> None:
             raise ModbenchError(f"{_place(twin)} and {_place(run)} are both {run.name}: compare one of them")
         seen[run.method, run.seed] = run
         other = first.setdefault(run.method, run)
-        if run.record and other.record and _trained(run) != _trained(other):
+        if run.facts and other.facts and _trained(run.facts) != _trained(other.facts):
             raise ModbenchError(f"{_place(other)} and {_place(run)} train different parameters: compare one of them")
 
 
-def _trained(run: RunOutcomes) -> object:
-    return run.record and (run.record.parameters, run.record.late_layers)
+def _trained(facts: Facts) -> object:
+    return facts.parameters, facts.late_layers
 
 
 def _check_bases(runs: Sequence[RunOutcomes]) -> None:
-    ours = [run for run in runs if run.record is not None]
+    ours = [run for run in runs if run.facts is not None]
     aspects: dict[str, Callable[[RunOutcomes], object]] = {
-        "suites": lambda run: run.record and run.record.suite,
-        "model weights": lambda run: run.weights,
+        "suites": lambda run: run.facts and run.facts.suite,
+        "model weights": lambda run: run.facts and run.facts.model.sha256,
     }
     for what, of in aspects.items():
         for run in ours[1:]:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from modbench.comparison.outcomes import RunOutcomes, TaskOutcomes, document_keys
+from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes, document_keys
+from modbench.data.sources import sha256
 from modbench.errors import ModbenchError
 from modbench.harness.samples import to_sample
 from modbench.records import Record, Sample, read_record, read_run_samples
@@ -18,6 +19,7 @@ from modbench.records.schema import PLAIN_NAME, PRIMARY_METRIC
 
 NAMED = re.compile(r"(?:(?P<label>[^=:/\\]+)(?::(?P<seed>\d{1,10}))?=)?(?P<path>.+)", re.DOTALL)
 """`PATH`, `LABEL=PATH` or `LABEL:SEED=PATH`."""
+ADAPTER = "adapter"
 RESULTS = "results_*.json"
 CONTEXT = ("chat_template_sha", "fewshot_as_multiturn", "system_instruction_sha")
 """What of a results file, besides the task's own settings, decides how the harness asked."""
@@ -30,9 +32,29 @@ def from_record(folder: Path, record: Record) -> RunOutcomes:
         settings = record.identity.get("tasks", {}).get(task, {}).get("settings")
         conditions = {"metric": _metric(samples)} | ({"settings": settings} if isinstance(settings, str) else {})
         tasks[task] = _outcomes(samples, conditions)
-    return RunOutcomes(
-        record.method, record.seed, tasks, record.model.name, record.model.sha256, folder=folder, record=record
+    adapter, size = _adapter(folder)
+    facts = Facts(
+        suite=record.suite,
+        model=record.model,
+        parameters=record.parameters,
+        late_layers=record.late_layers,
+        gates=record.gates,
+        training=record.training,
+        evaluation=record.evaluation,
+        tasks=record.tasks,
+        adapter=adapter,
+        adapter_bytes=size,
     )
+    return RunOutcomes(record.method, record.seed, tasks, record.model.name, facts, folder, record)
+
+
+def _adapter(folder: Path) -> tuple[str | None, int | None]:
+    """SHA-256 over the weights of the run's adapter, file by file in the order of their names, and their size."""
+    files = sorted((folder / ADAPTER).glob("*.safetensors"))
+    if not files:
+        return None, None
+    digest = hashlib.sha256("".join(f"{file.name}:{sha256(file)}\n" for file in files).encode()).hexdigest()
+    return digest, sum(file.stat().st_size for file in files)
 
 
 def from_path(named: str) -> list[RunOutcomes]:

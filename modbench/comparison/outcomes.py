@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modbench.records import Record
+from modbench.records import Evaluation, ModelInfo, Parameters, Record, TaskResult, Training
 from modbench.stats.overlap import Scored
 
 if TYPE_CHECKING:
@@ -104,19 +104,38 @@ class TaskOutcomes:
         )
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What modbench knows of a run besides its verdicts, from its record or from a leaderboard's row.
+
+    `adapter` is the SHA-256 of the adapter's weights (None: untuned, or unknown), `adapter_bytes` their size.
+    """
+
+    suite: str
+    model: ModelInfo
+    parameters: Parameters
+    late_layers: list[int]
+    gates: list[float] | None
+    training: Training | None
+    evaluation: Evaluation
+    tasks: Mapping[str, TaskResult]
+    adapter: str | None
+    adapter_bytes: int | None
+
+
 @dataclass(frozen=True, eq=False)
 class RunOutcomes:
     """One run: its `method` (or the label that the user gave it), its seed, and its verdicts by task.
 
-    `folder` is where its samples lie (None: a leaderboard's row), `record` what modbench knows of it (None: a foreign
-    run), `model` the name of its base in words, `weights` the SHA-256 of the base's weights (None: unknown).
+    `model` is its base in words. `facts` are None for a foreign run; `folder`, where its samples lie, is None for a
+    leaderboard's row, and `record` for both.
     """
 
     method: str
     seed: int
     tasks: Mapping[str, TaskOutcomes]
     model: str
-    weights: str | None = None
+    facts: Facts | None = None
     folder: Path | None = None
     record: Record | None = None
 

@@ -39,6 +39,26 @@ def mcnemar(only_a: int, only_b: int, alternative: Alternative = "two-sided") ->
     return min(1.0, 2 * tail) if alternative == "two-sided" else tail
 
 
+def paired_t(differences: Sequence[float], alternative: Alternative = "two-sided") -> float:
+    """Student's paired t test of one difference per seed against 0; `less` asks whether they are below 0.
+
+    Differences that are all equal leave no doubt: p is then 0 or 1 by their sign (1 for no difference at all).
+    Raises ValueError with fewer than two.
+    """
+    from scipy.special import stdtr
+
+    m = len(differences)
+    if m < 2:
+        raise ValueError(f"{m} differences: a t test needs two")
+    center = math.fsum(differences) / m
+    spread = math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1))
+    if spread == 0:
+        away = {"less": center < 0, "greater": center > 0, "two-sided": center != 0}[alternative]
+        return 0.0 if away else 1.0
+    below = float(stdtr(m - 1, center / spread * math.sqrt(m)))
+    return {"less": below, "greater": 1 - below, "two-sided": 2 * min(below, 1 - below)}[alternative]
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down adjustment, in the order given: each p times the number of those not below it, kept monotone."""
     adjusted, highest = [0.0] * len(p_values), 0.0

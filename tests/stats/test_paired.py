@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from modbench.stats.intervals import Interval
-from modbench.stats.paired import Standing, detectable, holm, mcnemar, standing
+from modbench.stats.paired import Alternative, Standing, detectable, holm, mcnemar, paired_t, standing
 
 few = st.integers(0, 60)
 
@@ -29,7 +30,18 @@ def test_the_one_sided_test_sums_the_coins(only_a: int, only_b: int) -> None:
     assert mcnemar(only_a, only_b, "greater") == pytest.approx(mcnemar(only_b, only_a, "less"))
 
 
+@given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=12), st.sampled_from(["two-sided", "less", "greater"]))
+def test_the_t_test_is_scipys(thousandths: list[int], alternative: Alternative) -> None:
+    found = paired_t([value / 1000 for value in thousandths], alternative)
+    if len(set(thousandths)) > 1:
+        assert found == pytest.approx(ttest_1samp(np.array(thousandths) / 1000, 0, alternative=alternative).pvalue)
+    else:
+        sign = {"less": thousandths[0] < 0, "greater": thousandths[0] > 0, "two-sided": thousandths[0] != 0}
+        assert found == (0.0 if sign[alternative] else 1.0)
+
+
 @given(st.lists(st.floats(0, 1), max_size=30))
+@settings(max_examples=40, deadline=None)
 def test_holm_is_statsmodels(p_values: list[float]) -> None:
     expected = multipletests(p_values, method="holm")[1] if p_values else []
     assert holm(p_values) == pytest.approx(list(expected))

@@ -1,0 +1,246 @@
+"""The regression gate: new runs held against the rows of a leaderboard, document by document or seed by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from modbench.comparison.join import join
+from modbench.comparison.outcomes import RunOutcomes, TaskOutcomes
+from modbench.errors import ModbenchError
+from modbench.stats.intervals import LEVEL, Interval, paired_interval, seed_interval
+from modbench.stats.paired import detectable, holm, mcnemar, paired_t
+
+SEEDS = 5
+"""How many seeds a retrained method needs on both sides: fewer say little about the spread between trainings."""
+
+
+class Status(StrEnum):
+    """What the gate says of one check, or of all."""
+
+    PASSED = "passed"
+    REGRESSED = "regressed"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is asked beyond accuracy: a `margin` (as a fraction) asks for non-inferiority in place of significance,
+    `speed` and `memory` are the largest ratios, after over before, that evaluation seconds and peak memory may have."""
+
+    margin: float | None = None
+    speed: float | None = None
+    memory: float | None = None
+
+
+ACCURACY = Limits()
+"""Nothing but that no accuracy is significantly worse and no parameters are added."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked, and what came of it.
+
+    `seed` is None where several seeds are judged together. `before` and `after` are accuracies as fractions,
+    parameters, seconds or bytes, by `kind`. `interval` is of after minus before; `raw` is the one-sided p value for
+    "worse", `p_value` the same adjusted over all accuracies checked; `detectable` is the smallest difference that these
+    documents could show at the discordance seen. `lost` and `gained` are the keys of documents solved before only, and
+    now only; `said` is the reason in words.
+    """
+
+    kind: str
+    method: str
+    task: str | None
+    seed: int | None
+    status: Status
+    said: str
+    before: float | None = None
+    after: float | None = None
+    interval: Interval | None = None
+    raw: float | None = None
+    p_value: float | None = None
+    discordance: float | None = None
+    detectable: float | None = None
+    lost: tuple[str, ...] = ()
+    gained: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+
+def check(before: Sequence[RunOutcomes], after: Sequence[RunOutcomes], limits: Limits = ACCURACY) -> list[Check]:
+    """Holds `after` against `before`: for each method of `before` its accuracy by task, its parameters, and its cost.
+
+    A run with the same adapter is compared document by document (exact McNemar, one-sided); retrained ones need
+    `SEEDS` seeds on both sides and are compared by their differences seed by seed (Student's paired t, one-sided).
+    The p values of all accuracies are adjusted together by Holm, so that equal models raise a false alarm in at most
+    1 - `LEVEL` of all calls, however much is checked.
+    """
+    found: list[Check] = []
+    for method in dict.fromkeys(run.method for run in before):
+        old = {run.seed: run for run in before if run.method == method}
+        new = {run.seed: run for run in after if run.method == method}
+        found += _of_method(method, old, new, limits)
+    return _decided(found, limits)
+
+
+def verdict(checks: Iterable[Check]) -> Status:
+    """Regressed if anything is, else undecided if anything is, else passed."""
+    statuses = {check.status for check in checks}
+    for status in (Status.REGRESSED, Status.CANNOT_TELL):
+        if status in statuses:
+            return status
+    return Status.PASSED if statuses else Status.CANNOT_TELL
+
+
+def _of_method(
+    method: str, old: Mapping[int, RunOutcomes], new: Mapping[int, RunOutcomes], limits: Limits
+) -> Iterator[Check]:
+    if not new:
+        yield _unknown("accuracy", method, None, "no run of it is there")
+        return
+    common = sorted(old.keys() & new.keys())
+    same = [seed for seed in common if _adapter(old[seed]) == _adapter(new[seed])]
+    retrained = [seed for seed in common if seed not in same]
+    for seed in sorted(old.keys() - new.keys()):
+        if not retrained:
+            yield _unknown("accuracy", method, seed, "no run of this seed is there")
+    for seed in same:
+        yield from _by_document(old[seed], new[seed])
+    if retrained:
+        yield from _by_seed([(old[seed], new[seed]) for seed in retrained])
+    elif not common:
+        yield _unknown("accuracy", method, None, "no seed of the leaderboard was run")
+    for seed in common:
+        yield from _costs(old[seed], new[seed], limits)
+
+
+def _adapter(run: RunOutcomes) -> str | None:
+    return run.facts.adapter if run.facts else None
+
+
+def _by_document(old: RunOutcomes, new: RunOutcomes) -> Iterator[Check]:
+    for task, mine, theirs, problem in _tasks(old, new):
+        if problem:
+            yield _unknown("accuracy", old.method, old.seed, problem, task)
+            continue
+        lost, gained = theirs.correct & ~mine.correct, mine.correct & ~theirs.correct
+        b, c, n = int(lost.sum()), int(gained.sum()), mine.n
+        yield Check(
+            kind="accuracy",
+            method=old.method,
+            task=task,
+            seed=old.seed,
+            status=Status.PASSED,
+            said="",
+            before=float(theirs.correct.mean()),
+            after=float(mine.correct.mean()),
+            interval=paired_interval([{-1.0: b, 1.0: c, 0.0: n - b - c}], [1.0]),
+            raw=mcnemar(c, b, "less"),
+            discordance=(b + c) / n,
+            detectable=detectable(n, (b + c) / n),
+            lost=_keys(mine, lost),
+            gained=_keys(mine, gained),
+        )
+
+
+def _by_seed(pairs: Sequence[tuple[RunOutcomes, RunOutcomes]]) -> Iterator[Check]:
+    method = pairs[0][0].method
+    if len(pairs) < SEEDS:
+        said = f"retrained: that takes {SEEDS} seeds on both sides, {len(pairs)} are there"
+        yield _unknown("accuracy", method, None, said)
+        return
+    for task in pairs[0][0].tasks:
+        sides = []
+        for old, new in pairs:
+            aligned = next((entry for entry in _tasks(old, new) if entry[0] == task), None)
+            problem = aligned[3] if aligned else f"seed {old.seed} lacks it"
+            if problem:
+                yield _unknown("accuracy", method, old.seed, problem, task)
+                break
+            assert aligned is not None
+            sides.append((float(aligned[2].correct.mean()), float(aligned[1].correct.mean())))
+        else:
+            differences = [after - before for before, after in sides]
+            yield Check(
+                kind="accuracy",
+                method=method,
+                task=task,
+                seed=None,
+                status=Status.PASSED,
+                said="",
+                before=math.fsum(before for before, _ in sides) / len(sides),
+                after=math.fsum(after for _, after in sides) / len(sides),
+                interval=seed_interval(differences),
+                raw=paired_t(differences, "less"),
+            )
+
+
+def _tasks(old: RunOutcomes, new: RunOutcomes) -> Iterator[tuple[str, TaskOutcomes, TaskOutcomes, str]]:
+    """Each task of `old` with the outcomes now and before, and what keeps them from being compared (empty: nothing)."""
+    for task, theirs in old.tasks.items():
+        mine = new.tasks.get(task)
+        if mine is None:
+            yield task, theirs, theirs, "the new run has not answered it"
+            continue
+        try:
+            join(
+                [replace(old, tasks={task: theirs}, method="before"), replace(new, tasks={task: mine}, method="after")]
+            )
+        except ModbenchError as error:
+            yield task, mine, theirs, str(error)
+        else:
+            yield task, mine, theirs, ""
+
+
+def _costs(old: RunOutcomes, new: RunOutcomes, limits: Limits) -> Iterator[Check]:
+    if old.facts is None or new.facts is None:
+        return
+    before, after = old.facts, new.facts
+    trained = before.parameters.total, after.parameters.total
+    yield _measured(old, "parameters", *trained, trained[1] > trained[0], "trained parameters grew")
+    for kind, limit, was, now in (
+        ("speed", limits.speed, before.evaluation.seconds, after.evaluation.seconds),
+        ("memory", limits.memory, before.evaluation.peak_memory_bytes, after.evaluation.peak_memory_bytes),
+    ):
+        if limit is None:
+            continue
+        if not was or now is None:
+            yield _unknown(kind, old.method, old.seed, "not measured on both sides")
+        else:
+            yield _measured(old, kind, was, now, now / was > limit, f"{now / was:.3g} times as before, not {limit:g}")
+
+
+def _measured(old: RunOutcomes, kind: str, before: float, after: float, worse: bool, said: str) -> Check:
+    status = Status.REGRESSED if worse else Status.PASSED
+    return Check(kind, old.method, None, old.seed, status, said if worse else "", before=before, after=after)
+
+
+def _decided(checks: Sequence[Check], limits: Limits) -> list[Check]:
+    """The checks with their p values adjusted, and the verdicts on accuracies that follow from them or the margin."""
+    adjusted = iter(holm([check.raw for check in checks if check.raw is not None]))
+    return [check if check.raw is None else _judged(check, next(adjusted), limits.margin) for check in checks]
+
+
+def _judged(check: Check, p_value: float, margin: float | None) -> Check:
+    assert check.interval is not None
+    if p_value < 1 - LEVEL and (margin is None or check.interval.high < -margin):
+        status, said = Status.REGRESSED, "significantly worse"
+    elif margin is None or check.interval.low > -margin:
+        status, said = Status.PASSED, ""
+    else:
+        status, said = Status.CANNOT_TELL, f"its interval reaches below the margin of {100 * margin:g} points"
+    return replace(check, p_value=p_value, status=status, said=said)
+
+
+def _unknown(kind: str, method: str, seed: int | None, said: str, task: str | None = None) -> Check:
+    return Check(kind, method, task, seed, Status.CANNOT_TELL, said)
+
+
+def _keys(of: TaskOutcomes, flags: Any) -> tuple[str, ...]:
+    """The keys of the flagged documents; none where keys are unknown."""
+    return tuple(of.keys[index] for index in flags.nonzero()[0]) if of.keys else ()
