@@ -10,9 +10,10 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from modbench.data.download import Unavailable, download
-from modbench.errors import ModbenchError, unknown
+from modbench.errors import ModbenchError, reason, unknown
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class PinnedFile:
     repo: str
     commit: str
     blob: str
+    """The git blob id of the content, which covers its size too."""
     licence: str
 
 
@@ -44,6 +46,7 @@ FILES: dict[str, PinnedFile] = {
     "dataset/ARC-Challenge/test.json": _llm_adapters("9540685439144200b5a7e48dab9ca4655be2af09"),
     "dataset/ARC-Easy/test.json": _llm_adapters("6c0d30aaedaeca148df6bcd7aaacf7c31e6ad70f"),
     "dataset/boolq/test.json": _llm_adapters("6d7edb0a8e8a6566b546ccf0d98d24e48db3fdf3"),
+    "dataset/boolq/train.json": _llm_adapters("87a7beee26b49f81c450641ef2ff84f55611321f"),
     "dataset/hellaswag/test.json": _llm_adapters("183c4920415f83ba4b793c4873a33e7e10bd1be5"),
     "dataset/openbookqa/test.json": _llm_adapters("a6e69676104bcb77237388c3b5a3f0dcbb81d1e2"),
     "dataset/piqa/test.json": _llm_adapters("f7a1c260692ef31796d4763cb6334f316a754fed"),
@@ -65,9 +68,42 @@ FILES: dict[str, PinnedFile] = {
 """Every file that modbench may use, by its path in its repository."""
 
 
+@dataclass(frozen=True)
+class State:
+    """What lies where a pinned file belongs."""
+
+    verdict: Literal["ok", "absent", "altered"]
+    where: Path
+    size: int | None
+    """Bytes; None if there is no file."""
+    found: str | None
+    """The git blob id of what is there, or why it has none; None if there is nothing."""
+
+
+def pinned(path: str) -> PinnedFile:
+    """The pin of the file `path`. ModbenchError with the nearest names if there is none."""
+    if path in FILES:
+        return FILES[path]
+    inside = [known for known in FILES if path.lower() in known.lower()]
+    raise unknown("data file", path, inside or FILES)
+
+
 def cache_folder() -> Path:
     """Where downloads are kept: `$XDG_CACHE_HOME/modbench/data`, by default under `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modbench" / "data"
+
+
+def data_folder() -> Path:
+    """Where the pinned files are looked for: `MODBENCH_DATA`, else the cache."""
+    return Path(os.environ.get("MODBENCH_DATA") or cache_folder())
+
+
+def inspect(path: str) -> State:
+    """Compares what lies where the pinned file `path` belongs with its pin; downloads nothing.
+
+    Raises ModbenchError if `path` is not pinned.
+    """
+    return _state(data_folder() / path, pinned(path).blob)
 
 
 def locate(path: str) -> Path:
@@ -75,37 +111,54 @@ def locate(path: str) -> Path:
 
     Raises:
         Unavailable: it is not in the folder `MODBENCH_DATA`, or it cannot be downloaded.
-        ModbenchError: `path` is not pinned, or the content is not the pinned one.
+        ModbenchError: `path` is not pinned, the content is not the pinned one, or the cache cannot be written.
     """
-    if path not in FILES:
-        raise unknown("data file", path, FILES)
+    state = inspect(path)
     folder = os.environ.get("MODBENCH_DATA")
-    local = Path(folder) / path if folder else cache_folder() / path
-    if not local.is_file():
+    if state.verdict == "absent":
         if folder:
             raise Unavailable(f"{path} is not in MODBENCH_DATA={folder}: put it there, or unset MODBENCH_DATA")
-        _download(path, local)
-    _verify(local, path)
-    return local
+        _download(path, state.where)
+    elif state.verdict == "altered":
+        remedy = "put the pinned file there, or unset MODBENCH_DATA" if folder else "delete it and run again"
+        raise _refusal(str(state.where), path, state, remedy)
+    return state.where
+
+
+def _state(where: Path, blob: str) -> State:
+    try:
+        size, found = where.stat().st_size, git_blob_id(where)
+    except (FileNotFoundError, NotADirectoryError):
+        return State("absent", where, None, None)
+    except OSError as error:
+        return State("altered", where, None, "a folder" if where.is_dir() else reason(error))
+    return State("ok" if found == blob else "altered", where, size, found)
 
 
 def _download(path: str, local: Path) -> None:
-    pinned = FILES[path]
+    pin = pinned(path)
     base = os.environ.get("MODBENCH_DATA_URL", "https://raw.githubusercontent.com").rstrip("/")
+    url = f"{base}/{pin.repo}/{pin.commit}/{path}"
+
+    def check(part: Path) -> None:
+        state = _state(part, pin.blob)
+        if state.verdict != "ok":
+            raise _refusal(f"what {url} sent", path, state, "try another network, or set MODBENCH_DATA to a folder")
+
     try:
-        download(f"{base}/{pinned.repo}/{pinned.commit}/{path}", local, check=lambda part: _verify(part, path))
+        download(url, local, check)
     except Unavailable as error:
         raise Unavailable(f"{error}; go online, or set MODBENCH_DATA to a folder that holds {path}") from error
     except OSError as error:
         raise ModbenchError(f"cannot keep downloads: {error}; set XDG_CACHE_HOME to a folder for them") from error
 
 
-def _verify(local: Path, path: str) -> None:
-    expected, got = FILES[path].blob, git_blob_id(local)
-    if got != expected:
-        raise ModbenchError(
-            f"{local} is not the pinned {path}: expected git blob {expected}, got {got}; delete it and run again"
-        )
+def _refusal(what: str, path: str, state: State, remedy: str) -> ModbenchError:
+    got = f"got {state.found}"
+    if state.size is not None:
+        with state.where.open("rb") as file:  # tells a web page or a Git LFS pointer at a glance
+            got += f" ({state.size:,} bytes, beginning {file.read(24).decode('utf-8', 'replace')!a})"
+    return ModbenchError(f"{what} is not the pinned {path}: expected git blob {pinned(path).blob}, {got}; {remedy}")
 
 
 def git_blob_id(path: Path) -> str:
