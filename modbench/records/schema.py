@@ -21,11 +21,18 @@ from pydantic import (
     model_validator,
 )
 
+from modbench.answers import Outcome
 from modbench.stats.accuracy import accuracy
 
-SCHEMA_VERSION: Literal[1] = 1
+SchemaVersion = Literal[2]
+SCHEMA_VERSION: SchemaVersion = 2
+"""What is written. Version 1 had no `question`, `outcome`, `seen`, `unreadable`, `metrics` and `rescored`."""
+READABLE_VERSIONS = (1, SCHEMA_VERSION)
+"""What is read; what an older version does not say is null, or empty."""
 PRIMARY_METRIC = "acc"
 """The metric that says whether a sample is correct: it is, where the value is above 0."""
+SHARES = ("exact_match", "llm_adapters")
+"""Metrics that are 0 or 1 for a sample, so that their mean is a share."""
 PLAIN_NAME = r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$"
 """A name that can be a file's: no separator, no control character, no leading dot."""
 
@@ -74,24 +81,51 @@ class Model(BaseModel):
 
 
 class TaskResult(Model):
-    """The verdicts of one task, counted: `accuracy` = correct / n from 0 to 1, its standard error (null if n = 1)."""
+    """The verdicts of one task, counted: `accuracy` = correct / n from 0 to 1, its standard error (null if n = 1).
+
+    `no_answer` counts responses in which no answer was found, `unreadable` those not readable within the limits (null:
+    unknown); both are wrong. `metrics` has the mean of each metric over the samples.
+    """
 
     n: PositiveInt
     correct: NonNegativeInt
     accuracy: float
     stderr: float | None
     no_answer: NonNegativeInt
+    unreadable: NonNegativeInt | None = None
+    metrics: dict[str, float] = {}
 
     @classmethod
-    def from_counts(cls, n: int, correct: int, no_answer: int = 0) -> TaskResult:
+    def from_counts(
+        cls,
+        n: int,
+        correct: int,
+        no_answer: int = 0,
+        unreadable: int | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> TaskResult:
         """The result with its accuracy and standard error computed; raises ValueError at impossible counts."""
         value, stderr = accuracy(correct, n)
-        return cls(n=n, correct=correct, accuracy=value, stderr=stderr, no_answer=no_answer)
+        return cls(
+            n=n,
+            correct=correct,
+            accuracy=value,
+            stderr=stderr,
+            no_answer=no_answer,
+            unreadable=unreadable,
+            metrics=dict(metrics or {}),
+        )
 
     @model_validator(mode="after")
     def _follows_from_counts(self) -> Self:
         if self.no_answer > self.n:
             raise ValueError(f"{self.no_answer} without an answer of {self.n}")
+        if self.unreadable is not None and self.correct + self.no_answer + self.unreadable > self.n:
+            counts = f"{self.correct} correct, {self.no_answer} without an answer, {self.unreadable} unreadable"
+            raise ValueError(f"{counts} of {self.n}")
+        for name in SHARES:
+            if not 0 <= self.metrics.get(name, 0) <= 1:
+                raise ValueError(f"{name} {self.metrics[name]} is no share")
         value, stderr = accuracy(self.correct, self.n)
         if not math.isclose(self.accuracy, value, abs_tol=1e-9):
             raise ValueError(f"accuracy {self.accuracy} is not correct / n = {value}")
@@ -158,14 +192,23 @@ class ModelInfo(Model):
     note: str | None = None
 
 
+class Rescored(Model):
+    """When stored responses were judged anew, by which modbench, and of which tasks."""
+
+    at: UtcTime
+    modbench: str
+    tasks: list[Name]
+
+
 class Record(Model):
     """A finished run: what it was, what came out, and all that is needed to get it again.
 
     `data` maps each data file or set to its SHA-256; `late_layers` counts layers from 0, and `gates` is the mean
-    gate of each (null without a router). `training` is null for a method that trains nothing.
+    gate of each (null without a router). `training` is null for a method that trains nothing. `rescored` is null where
+    the verdicts are those of the run itself.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     suite: Name
     method: Name
     seed: NonNegativeInt
@@ -184,6 +227,7 @@ class Record(Model):
     evaluation: Evaluation
     tasks: dict[Name, TaskResult]
     created: UtcTime
+    rescored: Rescored | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -197,8 +241,12 @@ class Record(Model):
 
 
 class Sample(Model):
-    """One answered problem: the model's `response`, the `answer` extracted from it (null if none), the `gold` one,
-    and each metric's verdict, `acc` among them. `doc_hash` says which problem it is."""
+    """One answered problem: the model's `response`, the `answer` read from it (null if none), the `gold` one, and each
+    metric's verdict, `acc` among them.
+
+    `doc_hash` says which problem it is, `question` is its instruction, `outcome` what came of it, and `seen` whether
+    the problem is in the method's own training data (each null if unknown).
+    """
 
     doc_id: NonNegativeInt
     doc_hash: str
@@ -206,11 +254,16 @@ class Sample(Model):
     answer: str | None
     gold: str
     metrics: dict[str, float]
+    question: str | None = None
+    outcome: Outcome | None = None
+    seen: bool | None = None
 
     @model_validator(mode="after")
     def _has_a_verdict(self) -> Self:
         if PRIMARY_METRIC not in self.metrics:
             raise ValueError(f"metrics without {PRIMARY_METRIC!r}")
+        if self.outcome is not None and (self.outcome is Outcome.CORRECT) != self.correct:
+            raise ValueError(f"outcome {self.outcome.value!r} with {PRIMARY_METRIC} {self.metrics[PRIMARY_METRIC]}")
         return self
 
     @property

@@ -5,22 +5,27 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modbench.answers import Outcome
 from modbench.errors import ModbenchError
 from modbench.records import (
     Record,
     Sample,
     TaskResult,
+    iter_samples,
     read_record,
     read_run_samples,
     read_samples,
     write_record,
     write_samples,
 )
+from modbench.records.files import read_model
+from modbench.training.train import Trained
 
 SAMPLES = st.builds(
     Sample,
@@ -30,8 +35,11 @@ SAMPLES = st.builds(
     answer=st.none() | st.text(),
     gold=st.text(),
     metrics=st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)).map(
-        lambda found: {"acc": 1.0} | found
+        lambda found: found | {"acc": 1.0}
     ),
+    question=st.none() | st.text(),
+    outcome=st.sampled_from([None, Outcome.CORRECT]),
+    seen=st.none() | st.booleans(),
 )
 
 
@@ -49,6 +57,52 @@ def test_samples_come_back(samples: list[Sample]) -> None:
         path = Path(folder) / "samples" / "task.jsonl"
         write_samples(path, samples)
         assert read_samples(path) == samples
+        lines = path.read_bytes().decode().removesuffix("\n").split("\n") if samples else []
+        assert [json.loads(line) for line in lines] == [sample.model_dump() for sample in samples]
+
+
+def test_samples_of_version_1_come_back_with_what_they_do_not_say_unknown(tmp_path: Path) -> None:
+    old = {"doc_id": 3, "doc_hash": "h", "response": "7\u2028é", "answer": "7", "gold": "8", "metrics": {"acc": 0.0}}
+    (tmp_path / "task.jsonl").write_text(json.dumps(old, ensure_ascii=False) + "\n")
+    (sample,) = read_samples(tmp_path / "task.jsonl")
+    assert sample.model_dump() == old | {"question": None, "outcome": None, "seen": None}
+
+
+def test_samples_are_read_one_by_one(tmp_path: Path, make_sample: Callable[..., Sample]) -> None:
+    path = tmp_path / "task.jsonl"
+    write_samples(path, [make_sample(number, True) for number in range(3)])
+    with path.open("a") as file:
+        file.write("{}\n")
+    found = iter_samples(path)
+    assert [next(found).doc_id for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ModbenchError, match="line 4"):
+        next(found)
+
+
+def version_1(record: Record) -> dict[str, Any]:
+    """The contents of `record` as they were written before there was a version 2."""
+    contents = record.model_dump(mode="json", exclude={"rescored"}) | {"schema_version": 1}
+    for result in contents["tasks"].values():
+        del result["unreadable"], result["metrics"]
+    return contents
+
+
+def test_records_of_version_1_are_read_and_written_as_version_2(
+    tmp_path: Path, make_record: Callable[..., Record]
+) -> None:
+    new = make_record(tasks={"task": TaskResult.from_counts(3, 1, 1)})
+    (tmp_path / "record.json").write_text(json.dumps(version_1(new)))
+    record = read_record(tmp_path)
+    assert record == new and record.rescored is None
+    assert record.tasks["task"].unreadable is None and record.tasks["task"].metrics == {}
+    write_record(tmp_path, record)
+    assert json.loads((tmp_path / "record.json").read_text())["schema_version"] == 2
+
+
+def test_training_of_version_1_is_read(tmp_path: Path) -> None:
+    old = Trained.untuned().model_dump(mode="json") | {"schema_version": 1}
+    (tmp_path / "training.json").write_text(json.dumps(old))
+    assert read_model(tmp_path / "training.json", Trained, "") == Trained.untuned()
 
 
 def test_records_come_back(tmp_path: Path, make_record: Callable[..., Record]) -> None:
@@ -76,8 +130,11 @@ def test_a_record_cut_off_anywhere_is_refused(tmp_path: Path, make_record: Calla
     ("contents", "message"),
     [
         (b"[]", "schema_version is None"),
-        (b'{"schema_version": 7}', "schema_version is 7, this modbench reads 1"),
+        (b'{"schema_version": 7}', "schema_version is 7, this modbench reads 1 and 2"),
+        (b'{"schema_version": true}', "schema_version is True"),
+        (b'{"schema_version": 2.0}', "schema_version is 2.0"),
         (b'{"schema_version": 1}', "suite: Field required"),
+        (b'{"schema_version": 2}', "suite: Field required"),
         (b'{"schema_version": NaN}', "finite"),
         (b'{"schema_version": 1e999}', "finite"),
         (b"[" * 100_000, "record.json"),
@@ -110,7 +167,17 @@ def test_damaged_samples_are_refused_by_line(tmp_path: Path, make_sample: Callab
     path.write_text(whole + '{"doc_id": 2}\n')
     assert "line 3: doc_hash: Field required" in refusal(read_samples, path)
     path.write_text(whole.replace("1.0", "NaN"))
-    assert "line 1: NaN" in refusal(read_samples, path)
+    assert "line 1: metrics.acc: Input should be a finite number" in refusal(read_samples, path)
+    path.write_text(whole.replace("1.0", "1e999"))
+    assert "line 1: metrics.acc: Input should be a finite number" in refusal(read_samples, path)
+    path.write_text(whole.replace('"doc_id":1', '"doc_id":"1"'))
+    assert "line 2: doc_id: Input should be a valid integer" in refusal(read_samples, path)
+    path.write_text(whole.replace('{"doc_id":0', '{"more":1,"doc_id":0'))
+    assert "line 1: " in refusal(read_samples, path)
+    path.write_bytes(whole.encode().replace(b"The", b"\xff"))
+    assert "line 1: Invalid JSON" in refusal(read_samples, path)
+    path.write_text(whole + "\n")
+    assert "line 3: Invalid JSON" in refusal(read_samples, path)
 
 
 def test_samples_have_to_agree_with_their_record(

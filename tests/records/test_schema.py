@@ -46,8 +46,8 @@ def test_results_follow_from_counts(counts: tuple[int, int]) -> None:
         TaskResult(**result.model_dump() | {"stderr": None if result.stderr is not None else 0.1})
 
 
-@pytest.mark.parametrize("counts", [(0, 0, 0), (2, 3, 0), (2, 1, 3)])
-def test_impossible_results_are_refused(counts: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("counts", [(0, 0, 0), (2, 3, 0), (2, 1, 3), (4, 2, 2, 1), (1, 1, 0, 0, {"exact_match": 1.5})])
+def test_impossible_results_are_refused(counts: tuple[Any, ...]) -> None:
     with pytest.raises(ValueError):
         TaskResult.from_counts(*counts)
 
@@ -70,7 +70,7 @@ def test_parameters_add_up() -> None:
         ({"created": "2025-01-02T03:04:05+01:00"}, "UTC"),
         ({"recipe": {"rate": float("inf")}}, "JSON"),
         ({"recipe": {"rate": object()}}, "JSON"),
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 1}, "schema_version"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -88,3 +88,6 @@ def test_a_sample_is_correct_by_its_accuracy(make_sample: Callable[..., Sample])
     assert not make_sample(0, False).correct
     with pytest.raises(ValidationError, match="acc"):
         Sample(**make_sample(0, True).model_dump() | {"metrics": {"f1": 1.0}})
+    for outcome, correct in (("wrong", True), ("correct", False), ("no_answer", True), ("unreadable", True)):
+        with pytest.raises(ValidationError, match=f"outcome '{outcome}'"):
+            Sample(**make_sample(0, correct).model_dump() | {"outcome": outcome})
