@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from random import Random
 from typing import Any
 
-from modbench.data.download import Unavailable
-from modbench.data.equations import UnsupportedEquation, clean_number, solve
 from modbench.data.examples import Example
-from modbench.data.overlap import normalized, problem_index
+from modbench.data.overlap import normalized
+from modbench.data.rows import available_problems, problems, rows
 from modbench.data.sources import locate, sha256
+from modbench.data.worked import Rejected, gsm8k_response, mawps_response
 from modbench.errors import ModbenchError
 
 GSM8K_TRAIN = "grade_school_math/data/train.jsonl"
@@ -31,8 +28,6 @@ OPTIONAL = (
 )
 """Further test sets, checked where they can be had. The commonsense sets are not: each of their instructions begins
 with fixed words ("Please choose the correct answer to the question: ...") that no training question begins with."""
-TOLERANCE = Fraction(1, 1000)
-CALCULATOR_MARK = re.compile(r"<<[^<>]*>>")
 
 
 @dataclass(frozen=True)
@@ -73,10 +68,6 @@ class MixReport:
         return asdict(self) | {"missing": list(self.missing)}
 
 
-class _Rejected(Exception):
-    """A line that gives no training example; its argument is the field of `SourceCounts` that counts it."""
-
-
 def build_math_mix(count: int, seed: int) -> tuple[list[Example], MixReport]:
     """`count` examples in random order, half of them (rounded up) from GSM8K and half from MAWPS.
 
@@ -87,7 +78,8 @@ def build_math_mix(count: int, seed: int) -> tuple[list[Example], MixReport]:
         Unavailable: a training set, or a test set that the suite evaluates on, cannot be had.
         ModbenchError: a source has fewer examples than its half.
     """
-    tests, missing = _test_problems()
+    tests, missing = available_problems(OPTIONAL)
+    tests = {path: problems(path) for path in REQUIRED} | tests
     gsm8k = _sift(GSM8K_TRAIN, "question", gsm8k_response, tests)
     mawps = _sift(MAWPS_TRAIN, "original_text", mawps_response, tests)
     rng, mix, sources = Random(seed), [], {}
@@ -110,68 +102,23 @@ def build_math_mix(count: int, seed: int) -> tuple[list[Example], MixReport]:
     )
 
 
-def gsm8k_response(row: dict[str, Any]) -> str:
-    """The worked answer without calculator marks, its last line `#### N` turned into "The answer is N."."""
-    worked, mark, answer = row["answer"].rpartition("\n#### ")
-    if not mark:
-        raise _Rejected("unreadable")
-    return f"{CALCULATOR_MARK.sub('', worked)}\nThe answer is {answer.strip().replace(',', '')}."
-
-
-def mawps_response(row: dict[str, Any]) -> str:
-    """The equation and the answer, as in "X = (22 - 14) / 4 = 2. The answer is 2."."""
-    try:
-        answer = Fraction(str(row["ans"]))
-    except (ValueError, ZeroDivisionError):
-        raise _Rejected("unreadable") from None
-    try:
-        solution = solve(row["equation"])
-    except UnsupportedEquation:
-        raise _Rejected("unsupported") from None
-    if abs(solution.value - answer) > TOLERANCE:
-        raise _Rejected("bad_equation")
-    return f"X = {solution.text} = {clean_number(answer)}. The answer is {clean_number(answer)}."
-
-
-def _test_problems() -> tuple[dict[str, set[str]], tuple[str, ...]]:
-    """The normalized problems of each test set that can be had, and the sets that cannot."""
-    tests, missing = {path: _problems(path) for path in REQUIRED}, []
-    for path in OPTIONAL:
-        try:
-            tests[path] = _problems(path)
-        except Unavailable:
-            missing.append(path)
-    return tests, tuple(missing)
-
-
-def _problems(path: str) -> set[str]:
-    field = "question" if path.endswith(".jsonl") else "instruction"
-    # AQuA's instructions go on with the choices, which are not part of the problem.
-    return problem_index(row[field].split("Answer Choices:")[0] for row in _rows(path))
-
-
-def _rows(path: str) -> list[dict[str, Any]]:
-    with locate(path).open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file] if path.endswith(".jsonl") else json.load(file)
-
-
 def _sift(
     path: str, field: str, respond: Callable[[dict[str, Any]], str], tests: dict[str, set[str]]
 ) -> tuple[list[Example], SourceCounts]:
     """The examples of one source that may be trained on, and what became of the others."""
-    kept, fates, by_set, rows = [], Counter[str](), Counter[str](), _rows(path)
-    for number, row in enumerate(rows, 1):
+    kept, fates, by_set, lines = [], Counter[str](), Counter[str](), rows(path)
+    for number, row in enumerate(lines, 1):
         problem = normalized(row[field])
-        asked_in = [name for name, problems in tests.items() if problem in problems]
+        asked_in = [name for name, asked in tests.items() if problem in asked]
         by_set.update(asked_in)
         try:
             if asked_in:
-                raise _Rejected("overlapping")
+                raise Rejected("overlapping")
             kept.append(Example(row[field], respond(row), f"{path}:{number}"))
-        except _Rejected as fate:
+        except Rejected as fate:
             fates[fate.args[0]] += 1
     return kept, SourceCounts(
-        read=len(rows),
+        read=len(lines),
         overlapping=fates["overlapping"],
         overlapping_by_set={name: by_set[name] for name in tests},
         unreadable=fates["unreadable"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import yaml
 
 from modbench import resources
 from modbench.data.digest import digest
+from modbench.data.prompts import get_prompt
 from modbench.data.sources import locate, sha256
 from modbench.demo.problems import draw_set
 from modbench.errors import ModbenchError, unknown
 from modbench.harness.tasks import DEMO_COUNT, DEMO_SEED
 
 PREFIX = "modbench_"
+GROUPS = "groups"
+"""The folder of the group files; every other folder holds tasks. A file is named after its task or group."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,29 +33,65 @@ _Loader.add_constructor("!function", lambda loader, node: loader.construct_scala
 @cache
 def task_files() -> dict[str, Path]:
     """The task names that come with modbench, each with its YAML file."""
+    return {name: path for name, path in _files().items() if path.parent.name != GROUPS}
+
+
+@cache
+def group_files() -> dict[str, Path]:
+    """The group names that come with modbench, each with its YAML file."""
+    return {name: path for name, path in _files().items() if path.parent.name == GROUPS}
+
+
+def _files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(resources.folder("tasks").glob("*/modbench_*.yaml"))}
 
 
-def check_task(name: str, prompt: str) -> None:
-    """ModbenchError if `name` claims to be one of our tasks and is none, or asks with another prompt than `prompt`."""
-    if name in task_files():
-        asked = read_task(name)["doc_to_text"].rpartition(".")[2].removesuffix("_prompt")
-        if asked != prompt:
-            raise ModbenchError(
-                f"task {name} asks with prompt {asked!r}, the suite trains with {prompt!r}: make them equal"
-            )
-    elif PREFIX.rstrip("_") in name:
-        raise unknown("task", name, task_files())
+def group_tasks(name: str) -> list[str]:
+    """The tasks of one of our groups, those of its subgroups among them."""
+    return _tasks_in(_settings(group_files()[name])["task"])
+
+
+def _tasks_in(members: Sequence[Any]) -> list[str]:
+    nested = [_tasks_in(member["task"]) if isinstance(member, dict) else [member] for member in members]
+    return [task for tasks in nested for task in tasks]
+
+
+def expand(names: Sequence[str]) -> list[str]:
+    """`names` with our groups replaced by their tasks; every name once, at its first place."""
+    return list(dict.fromkeys(task for name in names for task in _expanded(name)))
+
+
+def _expanded(name: str) -> list[str]:
+    return group_tasks(name) if name in group_files() else [name]
+
+
+def check_task(name: str, prompt: str | None) -> None:
+    """ModbenchError if `name` claims to be one of our tasks and is none, or if there is no `prompt` of that name."""
+    if prompt is not None:
+        get_prompt(prompt)
+    if name in group_files():
+        raise ModbenchError(f"{name} is a group: name its tasks, which are {', '.join(group_tasks(name))}")
+    if name not in task_files() and PREFIX.rstrip("_") in name:
+        raise unknown("task", name, [*task_files(), *group_files()])
 
 
 def read_task(name: str) -> dict[str, Any]:
     """A task's settings with what it includes, local keys winning, `!function` as text."""
-    path = task_files()[name]
-    settings = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    return _settings(task_files()[name])
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    settings: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     shared = settings.pop("include", None)
-    if shared:
-        settings = yaml.load((path.parent / shared).read_text(encoding="utf-8"), Loader=_Loader) | settings
-    return settings
+    return _settings(path.parent / shared) | settings if shared else settings
+
+
+def default_prompt(name: str) -> str | None:
+    """The prompt in which a task asks by itself; None if it takes no prompt, or is not ours."""
+    if name not in task_files():
+        return None
+    prompt: str | None = read_task(name)["metadata"].get("prompt")
+    return prompt
 
 
 def task_data(name: str) -> dict[str, str]:

@@ -1,70 +1,145 @@
-"""What the task files under `tasks/` call by `!function`: documents, prompts, answer extraction, verdicts.
+"""What the task files under `tasks/` call by `!function`: documents, few-shot examples, verdicts.
 
-Every document has the fields `instruction` and `answer` (text), and `choices` (list of texts) where there are any.
+Every document has the fields `instruction` and `answer` (text); `choices` (list of texts) where there are any, and
+then `answer` is the text of one of them. An example has `response` too, the worked answer.
 The harness passes its metadata to `custom_dataset` functions along with `dataset_kwargs`: hence their `**_`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from modbench.answers.upstream import last_number, within
-from modbench.data.prompts import get_prompt
-from modbench.data.sources import locate
+from modbench.data.choices import choices_of
+from modbench.data.overlap import question_of
+from modbench.data.pools import Shot, read_pool
+from modbench.data.rows import rows
 from modbench.demo.problems import draw_set
+from modbench.demo.worlds import Problem
+from modbench.harness.scoring import Kind, score
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-INVALID = "[invalid]"
-"""What stands for the extracted answer where a response has none, as in the harness's own filters."""
-
 DEMO_COUNT = 400
 DEMO_SEED = 1
+DEMO_POOL = "demo/"
+"""How the pools of the demo tasks begin; what follows is a key of `modbench.demo.problems.KINDS`."""
+
+YES_NO = {"true": "yes", "false": "no"}
+"""What stands for BoolQ's labels as choices."""
 
 
-def pinned_documents(data_file: str, **_: Any) -> dict[str, Dataset]:
+def documents(data_file: str, **_: Any) -> dict[str, Dataset]:
     """The problems of a test set of LLM-Adapters, `data_file` being its key in `modbench.data.sources.FILES`."""
-    from datasets import Dataset
+    return _test_split([{"instruction": row["instruction"], "answer": str(row["answer"])} for row in rows(data_file)])
 
-    rows = json.loads(locate(data_file).read_text(encoding="utf-8"))
-    documents = [{"instruction": row["instruction"], "answer": str(row["answer"])} for row in rows]
-    return {"test": Dataset.from_list(documents)}
+
+def choice_documents(data_file: str, **_: Any) -> dict[str, Dataset]:
+    """The same problems for scoring by log-likelihood: with `question` and `choices` read from the instruction."""
+    return _test_split([_choice_document(row["instruction"], row["answer"]) for row in rows(data_file)])
 
 
 def demo_documents(problems: str, **_: Any) -> dict[str, Dataset]:
     """The held-out problems of one kind of the embedded suite, `problems` being a key of `KINDS`."""
-    from datasets import Dataset
-
-    documents: list[dict[str, Any]] = []
-    for problem in draw_set(problems, count=DEMO_COUNT, seed=DEMO_SEED, held_out=True):
-        choices = {"choices": list(problem.choices)} if problem.choices else {}
-        documents.append({"instruction": problem.text, "answer": problem.answer} | choices)
-    return {"test": Dataset.from_list(documents)}
+    return _test_split([_demo_document(problem) for problem in _demo_problems(problems, held_out=True)])
 
 
-def alpaca_prompt(doc: dict[str, Any]) -> str:
-    """The document's instruction in the prompt `alpaca`."""
-    return get_prompt("alpaca").render(doc["instruction"])
+def examples(pool: str, choices: bool) -> list[dict[str, Any]]:
+    """The few-shot examples of `pool` as documents, with `choices` if the task scores them.
+
+    Raises what `read_pool` raises.
+    """
+    if pool.startswith(DEMO_POOL):
+        drawn = _demo_problems(pool.removeprefix(DEMO_POOL), held_out=False)
+        return [_demo_document(problem) | {"response": problem.solution} for problem in drawn]
+    return [_example(shot, choices) for shot in read_pool(pool)]
 
 
-def qa_prompt(doc: dict[str, Any]) -> str:
-    """The document's instruction in the prompt `qa`."""
-    return get_prompt("qa").render(doc["instruction"])
-
-
-def extract_last_number(responses: Iterable[Sequence[str]], docs: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The harness's filter function: for each response of each document its last number, or `INVALID`."""
-    return [[last_number(response) or INVALID for response in of_document] for of_document in responses]
+def worked_response(doc: dict[str, Any]) -> str:
+    """What an example shows as its response."""
+    return str(doc["response"])
 
 
 def score_number(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
-    """`acc` is 1 if the extracted number is within 0.001 of the answer, else 0."""
-    return {"acc": float(within(results[0], doc["answer"]))}
+    """The metrics of `modbench.harness.scoring.score` for an answer that is a number."""
+    return _scored("number", doc, results)
 
 
-def score_text(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
-    """`acc` is 1 if the extracted text is the answer, else 0."""
-    return {"acc": float(results[0] == doc["answer"])}
+def score_letter(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """The same for an answer that is one of the letters A to E."""
+    return _scored("letter", doc, results)
+
+
+def score_label(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """The same for an answer that is a label such as `solution1`."""
+    return _scored("label", doc, results)
+
+
+def right_choice(doc: dict[str, Any]) -> int:
+    """Which of the choices is the answer."""
+    index: int = doc["choices"].index(doc["answer"])
+    return index
+
+
+def filled_blanks(doc: dict[str, Any]) -> list[str]:
+    """WinoGrande's sentence up to its blank, with each choice put in."""
+    before = doc["question"].partition("_")[0]
+    return [before + choice for choice in doc["choices"]]
+
+
+def after_blank(doc: dict[str, Any]) -> str:
+    """WinoGrande's sentence after its blank: what is scored in the context of either choice."""
+    return str(doc["question"].partition("_")[2].strip())
+
+
+def score_contexts(doc: dict[str, Any], results: Sequence[tuple[float, bool]]) -> dict[str, float]:
+    """`acc` of the choice whose context makes the rest likeliest; `acc_norm` is equal, since the rest is one text."""
+    best = max(range(len(results)), key=lambda number: results[number][0])
+    right = float(best == right_choice(doc))
+    return {"acc": right, "acc_norm": right}
+
+
+def _test_split(rows: list[dict[str, Any]]) -> dict[str, Dataset]:
+    from datasets import Dataset
+
+    return {"test": Dataset.from_list(rows)}
+
+
+def _scored(kind: Kind, doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
+    return score(kind, doc["instruction"], results[0], doc["answer"]).metrics
+
+
+def _choice_document(instruction: str, answer: str) -> dict[str, Any]:
+    question, choices = question_of(instruction).strip(), choices_of(instruction)
+    if answer in YES_NO:
+        choices = YES_NO
+    elif answer.startswith("ending"):
+        question, choices = _clean(question), {label: _clean(text) for label, text in choices.items()}
+    return {
+        "instruction": instruction,
+        "question": question,
+        "choices": list(choices.values()),
+        "answer": choices[answer],
+    }
+
+
+def _clean(text: str) -> str:
+    """HellaSwag's text without the marks that WikiHow left in it, as the harness's own task does it."""
+    return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
+
+
+def _example(shot: Shot, choices: bool) -> dict[str, Any]:
+    if choices:
+        return _choice_document(shot.instruction, shot.answer)
+    return {"instruction": shot.instruction, "answer": shot.answer, "response": shot.response}
+
+
+def _demo_problems(kind: str, held_out: bool) -> list[Problem]:
+    return draw_set(kind, count=DEMO_COUNT, seed=DEMO_SEED, held_out=held_out)
+
+
+def _demo_document(problem: Problem) -> dict[str, Any]:
+    choices = {"choices": list(problem.choices)} if problem.choices else {}
+    return {"instruction": problem.text, "answer": problem.answer} | choices

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modbench.data.equations import UnsupportedEquation, clean_number, solve
+from modbench.data.equations import UnsupportedEquation, clean_number, solve, solve_linear
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,54 @@ def test_random_expressions_against_fractions(tree: tuple[str, Fraction]) -> Non
 )
 def test_clean_number(value: str, expected: str) -> None:
     assert clean_number(Fraction(value)) == expected
+
+
+@pytest.mark.parametrize(
+    ("equation", "value"),
+    [
+        ("7=3+x", "4"),
+        ("x+3=(2*5)", "7"),
+        ("2+(5*x)=27", "5"),
+        ("(x/2)+8=12", "8"),
+        ("79-(9*x)=16", "7"),
+        ("X = 70 - 27", "43"),
+        ("( ( 692.0 + 692.0 ) - 458.0 )", "926"),
+        ("miles=4.0/30.0*48.0", "32/5"),
+        ("x + 2 = -x*0.5", "-4/3"),
+        ("0.1*x=0.3", "3"),
+    ],
+)
+def test_solve_linear(equation: str, value: str) -> None:
+    assert solve_linear(equation) == Fraction(value)
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        *("x=x", "x=x+1", "1/x=2", "x*x=4", "x=y", "x+y", "x", "5=5", "x=3=3", "x==3", "=x", "x=", "", "x=1/(2-2)"),
+        *("2x=4", "0x10=x", "1e9=x", "1e999=x", "x=1j", "f(x)=3", "x.y=3", "x=2**99999999", "x=7//2", "x=7%2"),
+        *("x=True", "None=3", "x if x else x=3", "lambda=3", "not x=3", "x=__import__", "x=\n3", "x=3;y=4"),
+        *("x=" + "(" * 190 + "1", "x=" + "-" * 190 + "1" + "+", "x=" + "1+" * 500 + "1", "x=" + "9" * 10**6),
+    ],
+)
+def test_what_is_not_linear_in_one_unknown_is_unsupported(equation: str) -> None:
+    with pytest.raises(UnsupportedEquation):
+        solve_linear(equation)
+
+
+@given(st.text(alphabet="xy0123456789.+-*/()= ", max_size=40))
+def test_linear_of_any_text(equation: str) -> None:
+    with contextlib.suppress(UnsupportedEquation):
+        assert isinstance(solve_linear(equation), Fraction)
+
+
+@given(_trees(), _trees(), st.integers(-50, 50).filter(bool), st.booleans())
+def test_linear_equations_that_were_made(
+    tree: tuple[str, Fraction], other: tuple[str, Fraction], factor: int, turned: bool
+) -> None:
+    """a x + b = c, written with random expressions for b and c."""
+    sides = [f"({factor})*x+{tree[0]}", other[0]]
+    equation = "=".join(sides[::-1] if turned else sides)
+    if len(equation) <= 200:
+        assert solve_linear(equation) == (other[1] - tree[1]) / factor
+    assert solve_linear(tree[0]) == tree[1]

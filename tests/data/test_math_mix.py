@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from modbench.data import math_mix, sources
+from modbench.data import sources
 from modbench.data.download import Unavailable
 from modbench.data.math_mix import GSM8K_TRAIN, MAWPS_TRAIN, OPTIONAL, REQUIRED, build_math_mix
 from modbench.data.sources import PinnedFile, git_blob_id
+from modbench.data.worked import CALCULATOR_MARK
 from modbench.errors import ModbenchError
 
 GSM8K = [
@@ -21,7 +22,7 @@ GSM8K = [
     {"question": "Kept too", "answer": "It is 3.\n#### 3"},
 ]
 MAWPS = [
-    {"original_text": "Shared ?", "equation": "X=1.0+1.0", "ans": 2.0},
+    {"original_text": "Is this one shared ?", "equation": "X=1.0+1.0", "ans": 2.0},
     {"original_text": "Good ?", "equation": "X=((22.0-14.0)/4.0)", "ans": 2.0},
     {"original_text": "Text answer", "equation": "x=0.5+0.3333333333333333", "ans": "0.8333333333333334"},
     {"original_text": "False", "equation": "x=34*4", "ans": 134.0},
@@ -30,10 +31,10 @@ MAWPS = [
     {"original_text": "Unsolved", "equation": "7=3+x", "ans": 4.0},
 ]
 TESTS = {
-    "dataset/AddSub/test.json": [{"instruction": "shared"}, {"instruction": "Other"}],
+    "dataset/AddSub/test.json": [{"instruction": "is this one shared"}, {"instruction": "Other"}],
     "dataset/gsm8k/test.json": [{"instruction": "ASKED in the test?"}],
-    "dataset/mawps/test.json": [{"instruction": "Shared . "}],
-    "dataset/AQuA/test.json": [{"instruction": "Shared? Answer Choices: (A) 1 (B) 2"}],
+    "dataset/mawps/test.json": [{"instruction": "Is this one shared . "}],
+    "dataset/AQuA/test.json": [{"instruction": "Is this one shared? Answer Choices: (A) 1 (B) 2"}],
 }
 
 
@@ -155,7 +156,7 @@ def test_real_mix_against_an_independent_count() -> None:
 def test_gsm8k_needs_no_equation_filter() -> None:
     """Every calculator mark of GSM8K's training answers is right to 1 %, so only MAWPS is filtered by its equations."""
     lines = (Path(os.environ["MODBENCH_DATA"]) / GSM8K_TRAIN).read_text().splitlines()
-    marks = [mark for line in lines for mark in math_mix.CALCULATOR_MARK.findall(json.loads(line)["answer"])]
+    marks = [mark for line in lines for mark in CALCULATOR_MARK.findall(json.loads(line)["answer"])]
     assert len(marks) > 20_000
     for mark in marks:
         left, _, right = mark[2:-2].rpartition("=")

@@ -14,7 +14,11 @@ import pytest
 from lm_eval.api.instance import Instance
 
 from modbench import resources
+from modbench.data.prompts import get_prompt
 from modbench.harness.mod_hf import ModHF
+from modbench.harness.task_files import group_files, group_tasks, task_files
+
+from ..made_up import pin, problem_sets, training_sets
 
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
 LIMIT = 4
@@ -165,3 +169,69 @@ def test_a_truncated_adapter_is_one_line_and_exit_code_2(our_tasks: Path, tmp_pa
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("modbench: cut/adapter_model.safetensors is not a whole")
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def made_up_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files in place of the public ones, in this process and in those that it starts."""
+    folder = tmp_path / "data"
+    pin(folder, problem_sets() | training_sets(), monkeypatch)
+    places = os.pathsep.join([str(folder), *filter(None, sys.path)])
+    (folder / "sitecustomize.py").write_text(
+        "from pathlib import Path\n"
+        "from modbench.data import sources\n"
+        f"folder = Path({str(folder)!r})\n"
+        "for name in sources.FILES:\n"
+        "    blob = sources.git_blob_id(folder / name) if (folder / name).exists() else '0' * 40\n"
+        "    sources.FILES[name] = sources.PinnedFile('owner/name', '0123abc', blob, 'MIT')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", places)
+
+
+def test_the_groups_on_all_fifteen_sets_with_examples_and_another_prompt(
+    tmp_path: Path, our_tasks: Path, made_up_data: None
+) -> None:
+    results, printed, folder = lm_eval(
+        tmp_path,
+        list(group_files()),
+        our_tasks,
+        "--model_args",
+        "pretrained=demo",
+        "--limit",
+        "2",
+        "--num_fewshot",
+        "1",
+        "--metadata",
+        json.dumps({"prompt": "llm_adapters"}),
+    )
+    for group in group_files():
+        assert group in printed and f"{group}, by size" in printed
+        tasks = group_tasks(group)
+        for metric in (
+            ["acc,none", "acc_norm,none"] if group.endswith("_mc") else ["exact_match,none", "unreadable,none"]
+        ):
+            mean = sum(results["results"][task][metric] for task in tasks) / len(tasks)
+            for name in (group, f"{group}::by_size"):  # of two problems each
+                assert results["groups"][name][metric] == pytest.approx(mean)
+    rows = samples(folder, "modbench_multiarith")
+    assert len(rows) == 2
+    for row in rows:
+        context = row["arguments"]["gen_args_0"]["arg_0"]
+        asks = get_prompt("llm_adapters").render(row["doc"]["instruction"])
+        assert context.endswith(asks) and "The answer is " in context.removesuffix(asks)
+        assert row["exact_match"] in (0.0, 1.0) and row["llm_adapters"] in (0.0, 1.0)
+
+
+def test_it_lists_and_validates_all_of_ours(our_tasks: Path) -> None:
+    names = [*task_files(), *group_files()]
+    done = subprocess.run(
+        [str(LM_EVAL), "validate", "--tasks", ",".join(names), "--include_path", str(our_tasks)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0 and "All tasks found and valid" in done.stdout
+    listed = subprocess.run(
+        [str(LM_EVAL), "ls", "tasks", "--include_path", str(our_tasks)], capture_output=True, text=True, timeout=300
+    )
+    assert all(f"|{name} " in listed.stdout for name in names)
