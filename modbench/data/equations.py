@@ -15,12 +15,16 @@ OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] =
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
-SOLVED = re.compile(r"([A-Za-z]+)=([0-9.+*/()\- ]{1,200})")
+LIMIT = 200
+"""Characters of an expression."""
+SOLVED = re.compile(rf"([A-Za-z]+)=([0-9.+*/()\- ]{{1,{LIMIT}}})")
 """An unknown that stands alone on the left, and arithmetic on the right."""
+LINEAR = re.compile(r"[A-Za-z0-9.+*/()\- ]+(?:=[A-Za-z0-9.+*/()\- ]+)?")
+"""Two sides, or arithmetic alone."""
 
 
 class UnsupportedEquation(ValueError):
-    """An equation that is not of the form unknown = arithmetic on numbers."""
+    """An equation that is not of the form asked for."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,53 @@ def solve(equation: str) -> Solution:
         raise UnsupportedEquation(equation)
     try:
         tree = ast.parse(match[2].strip(), mode="eval").body
-        return Solution(_value(tree), ast.unparse(_Clean().visit(tree)))
+        return Solution(_linear(tree)[1], ast.unparse(_Clean().visit(tree)))
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError) as error:
         raise UnsupportedEquation(equation) from error
 
 
-def _value(node: ast.expr) -> Fraction:
-    if isinstance(node, ast.BinOp) and type(node.op) in OPERATIONS:
-        return OPERATIONS[type(node.op)](_value(node.left), _value(node.right))
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_value(node.operand)
+def solve_linear(equation: str) -> Fraction:
+    """The value of the one unknown in a linear equation such as `7=3+x`, or of arithmetic without one: `(76 - 25)`.
+
+    Numbers and `+ - * /` and brackets, as in `solve`; the unknown may stand on both sides, not under a fraction bar.
+
+    Raises:
+        UnsupportedEquation: another form, several unknowns, over 200 characters, a division by zero, or an equation
+            that holds for no value or for every one.
+    """
+    try:
+        # Checked before parsing: Python would read 0x10 and 1e9 as numbers.
+        if len(equation) > LIMIT or not LINEAR.fullmatch(equation) or re.search(r"\d[A-Za-z]|[A-Za-z]\d", equation):
+            raise ValueError(equation)
+        sides = [ast.parse(side.strip(), mode="eval").body for side in equation.split("=")]
+        unknowns = {node.id for side in sides for node in ast.walk(side) if isinstance(node, ast.Name)}
+        if len(sides) == 1 and not unknowns:
+            return _linear(sides[0])[1]
+        if len(unknowns) != 1:
+            raise ValueError(equation)
+        (factor, constant), (other_factor, other_constant) = map(_linear, sides)
+        return (other_constant - constant) / (factor - other_factor)
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError) as error:
+        raise UnsupportedEquation(equation) from error
+
+
+def _linear(node: ast.expr) -> tuple[Fraction, Fraction]:
+    """An expression in one unknown as its factor and the rest: (2, 3) is 2 x + 3."""
+    if isinstance(node, ast.Name):
+        return Fraction(1), Fraction(0)
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return Fraction(repr(node.value))  # the decimal as written, not its nearest double
+        return Fraction(0), Fraction(repr(node.value))  # the decimal as written, not its nearest double
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        factor, rest = _linear(node.operand)
+        return -factor, -rest
+    if isinstance(node, ast.BinOp):
+        (a, b), (c, d), compute = _linear(node.left), _linear(node.right), OPERATIONS.get(type(node.op))
+        if compute in (operator.add, operator.sub):
+            return compute(a, c), compute(b, d)
+        if compute is operator.mul and not (a and c):
+            return a * d + b * c, b * d
+        if compute is operator.truediv and not c:
+            return a / d, b / d
     raise ValueError(ast.dump(node))
 
 
