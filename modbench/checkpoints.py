@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modbench import resources
 from modbench.errors import ModbenchError, reason
+from modbench.records import ModelInfo
 
 DEMO = "demo"
 
@@ -77,3 +78,13 @@ def layer_count(folder: Path) -> int | None:
 def snapshot_revision(folder: Path) -> str | None:
     """The commit of a folder that came from the hub: the name that the hub's cache gives it."""
     return folder.name if folder.parent.name == "snapshots" else None
+
+
+def model_info(name: str, folder: Path, revision: str | None = None, note: str | None = None) -> ModelInfo:
+    """What a record says of the base model called `name`, whose files lie in `folder`."""
+    return ModelInfo(
+        name=Path(name).resolve().name if Path(name).is_dir() else name,
+        revision=revision or snapshot_revision(folder),
+        sha256=weights_sha256(folder),
+        note=note,
+    )

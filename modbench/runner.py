@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modbench.checkpoints import layer_count, resolve_model, snapshot_revision, weights_sha256
-from modbench.harness.task_files import check_task, task_identity
+from modbench.checkpoints import layer_count, model_info, resolve_model
+from modbench.data.overlap import problem_of
+from modbench.errors import ModbenchError
+from modbench.harness.asking import CACHE, Questions, Say, answer_all
 from modbench.methods import Method
 from modbench.records import (
-    Evaluation,
-    ModelInfo,
     Record,
     find_run,
     identity_digest,
     lock_run,
-    read_samples,
     run_folder,
     utc_now,
     write_record,
-    write_samples,
 )
-from modbench.records.log import append_log, begin_task, evaluation_cost
-from modbench.records.schema import TaskResult
 from modbench.suites import Suite
 from modbench.training.sources import TrainingSet, training_set
 
-Say = Callable[[str], None]
+if TYPE_CHECKING:
+    from modbench.training.train import Trained
+
 TRAINING_VERSION = 2
 """Raised whenever the same recipe trains otherwise than before; 2: methods of a seed share their dropout masks."""
 
@@ -52,16 +50,11 @@ class Benchmark:
 
     def __init__(self, suite: Suite, runs: Path, model_note: str | None = None) -> None:
         self.suite, self.runs = suite, runs
-        for task in suite.tasks:
-            check_task(task, suite.prompt)
+        self.questions = Questions(suite.tasks, suite.prompt, suite.apply_chat_template, generation=suite.generation)
+        self.questions.check()
         self.model_folder = resolve_model(suite.model, suite.revision)
-        self.model = ModelInfo(
-            name=_model_name(suite.model),
-            revision=suite.revision or snapshot_revision(self.model_folder),
-            sha256=weights_sha256(self.model_folder),
-            note=model_note,
-        )
-        self.tasks = {task: task_identity(task) for task in suite.tasks}
+        self.model = model_info(suite.model, self.model_folder, suite.revision, model_note)
+        self.asked = self.questions.identity()
 
     @cached_property
     def training_set(self) -> TrainingSet:
@@ -96,6 +89,20 @@ class Benchmark:
         """Folder and record of every finished run of `plan`, in its order."""
         return [(self.folder(run), record) for run in plan if (record := self.find(run))]
 
+    def train(self, run: Run, say: Say) -> Path:
+        """Trains what is missing of `run` and returns the folder of its adapter; evaluates nothing.
+
+        Raises ModbenchError if its method trains nothing.
+        """
+        from modbench.training.train import ADAPTER
+
+        if not run.method.tuned:
+            raise ModbenchError(f"{run.method.name} trains nothing: name a method that does, see `modbench methods`")
+        folder = self.folder(run)
+        with lock_run(folder):
+            self._train(run, folder, say)
+        return folder / ADAPTER
+
     def run(self, run: Run, say: Say) -> Record:
         """Trains and evaluates what is missing of `run` and returns its record; `say` tells what is going on."""
         folder = self.folder(run)
@@ -109,8 +116,8 @@ class Benchmark:
             "dtype": suite.dtype,
             "method": {"lora": method.layers, "ensemble": method.ensemble is not None, "k": method.k},
             "seed": seed,
-            "tasks": {task: self.tasks[task] | {"limit": limit} for task, limit in suite.tasks.items()},
             "eval_batch_size": suite.eval_batch_size,
+            **self.asked,
         }
         if method.tuned:
             identity["training"] = self.training_set.data
@@ -128,13 +135,15 @@ class Benchmark:
 
     def _run(self, run: Run, folder: Path, say: Say) -> Record:
         from modbench.environment import environment
-        from modbench.training.train import ADAPTER, Job, Trained, train
+        from modbench.training.train import ADAPTER, Trained
 
-        job = Job(self.suite, run.method, run.seed, self.model_folder, self.model.name, folder)
-        trained = train(job, self.training_set.examples, say) if run.method.tuned else Trained.untuned()
+        trained = self._train(run, folder, say) if run.method.tuned else Trained.untuned()
         adapter = folder / ADAPTER if run.method.tuned else None
-        tasks, evaluation = self._evaluate(run, folder, adapter, say)
-        data = {name: digest for task in self.tasks.values() for name, digest in task.get("data", {}).items()}
+        examples = self.training_set.examples if run.method.tuned else ()
+        learned = {problem_of(example.instruction) for example in examples}
+        tasks, evaluation = answer_all(
+            self.questions, lambda: self._open(adapter), folder, self._title(run), say, learned
+        )
         record = Record(
             suite=self.suite.name,
             method=run.method.name,
@@ -142,7 +151,7 @@ class Benchmark:
             identity=run.identity,
             identity_digest=identity_digest(run.identity),
             model=self.model,
-            data=data | (self.training_set.data if run.method.tuned else {}),
+            data=self.questions.data() | (self.training_set.data if run.method.tuned else {}),
             data_report=self.training_set.report if run.method.tuned else None,
             prompt=self.suite.prompt,
             recipe=self._recipe(run.method),
@@ -156,37 +165,20 @@ class Benchmark:
             created=utc_now(),
         )
         write_record(folder, record)
-        shutil.rmtree(folder / "cache", ignore_errors=True)
+        shutil.rmtree(folder / CACHE, ignore_errors=True)
         return record
 
-    def _evaluate(
-        self, run: Run, folder: Path, adapter: Path | None, say: Say
-    ) -> tuple[dict[str, TaskResult], Evaluation]:
-        """Answers the tasks that have no samples yet; a cut task goes on from its request cache."""
-        from modbench.harness.evaluate import evaluate_task, open_model, token_count
-        from modbench.harness.samples import task_result
-        from modbench.training.cost import Cost
+    def _train(self, run: Run, folder: Path, say: Say) -> Trained:
+        from modbench.training.train import Job, train
 
-        missing = [task for task in self.suite.tasks if not _samples_file(folder, task).exists()]
-        lm = None
-        for task in missing:
-            lm = lm or open_model(self.model_folder, adapter, self.suite.dtype, self.suite.eval_batch_size)
-            # The cache lies in the run's own folder: its keys do not know the adapter.
-            cache = folder / "cache" / task
-            begin_task(folder, task, cache)
-            with Cost() as cost:
-                say(f"{self.suite.name} {run.method.name} seed {run.seed}: evaluating {task}")
-                samples = evaluate_task(lm, task, self.suite.tasks[task], cache)
-            took = {"seconds": cost.seconds, "peak_memory_bytes": cost.peak_memory_bytes}
-            append_log(folder, {"task": task, "tokens": token_count(lm, samples), **took})
-            write_samples(_samples_file(folder, task), samples)
-        results = {task: task_result(read_samples(_samples_file(folder, task))) for task in self.suite.tasks}
-        return results, evaluation_cost(folder)
+        job = Job(self.suite, run.method, run.seed, self.model_folder, self.model.name, folder)
+        return train(job, self.training_set.examples, say)
 
+    def _open(self, adapter: Path | None) -> Any:
+        from modbench.harness.evaluate import open_model
 
-def _samples_file(folder: Path, task: str) -> Path:
-    return folder / "samples" / f"{task}.jsonl"
+        suite = self.suite
+        return open_model(self.model_folder, adapter, suite.dtype, suite.eval_batch_size, suite.apply_chat_template)
 
-
-def _model_name(model: str) -> str:
-    return Path(model).resolve().name if Path(model).is_dir() else model
+    def _title(self, run: Run) -> str:
+        return f"{self.suite.name} {run.method.name} seed {run.seed}"

@@ -62,6 +62,16 @@ PAPER_RECIPE = Recipe(
 """The paper's, which is LLM-Adapters'."""
 
 
+PAPER_QUESTIONS: dict[str, Any] = {
+    "prompt": "llm_adapters",
+    "generation": {"num_beams": 4, "until": ["### Response:"]},
+    "eval_batch_size": 1,
+}
+"""How LLM-Adapters asks on the tasks of the paper: four beams and no sampling (its temperature, top-p and top-k have no
+effect then), the response read up to the next "### Response:". 256 new tokens, on the commonsense sets 32, are the
+tasks' own; arithmetic goes one by one."""
+
+
 class TrainingData(_Strict):
     """Where training examples come from: the demo's generator, the math mix, or a user's `file`."""
 
@@ -72,7 +82,12 @@ class TrainingData(_Strict):
 
 
 class Suite(_Strict):
-    """One benchmark. `model` is a hub id, a folder, or `demo` for the embedded model; `tasks` maps names to limits."""
+    """One benchmark. `model` is a hub id, a folder, or `demo` for the embedded model; `tasks` maps names to limits.
+
+    `apply_chat_template`: the prompt is a user's message and the response the assistant's, in training, few-shot
+    examples and evaluation, as the tokenizer's chat template writes them. `generation` replaces generation settings of
+    the tasks that come with modbench.
+    """
 
     name: str
     description: str
@@ -80,10 +95,12 @@ class Suite(_Strict):
     revision: str | None = None
     dtype: Literal["float32", "bfloat16", "float16"]
     prompt: str
+    apply_chat_template: bool = False
     training: TrainingData
     recipe: Recipe
     tasks: dict[str, PositiveInt | None] = Field(min_length=1)
     eval_batch_size: int = Field(gt=0)
+    generation: dict[str, Any] | None = None
     seeds: list[Seed] = Field(min_length=1)
 
     @field_validator("seeds")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from modbench.records import (
     Environment,
@@ -21,6 +23,12 @@ from modbench.records import (
     write_record,
     write_samples,
 )
+
+# Before torch comes in, here and in what tests start: workers that use all cores each stand in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# How long an example takes says little where other tests run beside it.
+settings.register_profile("beside others", settings(deadline=None))
+settings.load_profile("beside others")
 
 MakeSample = Callable[..., Sample]
 MakeRecord = Callable[..., Record]

@@ -7,7 +7,8 @@ import os
 import statistics
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ import typer
 
 from modbench.cli.interrupts import lasting_interrupt
 from modbench.cli.options import Grid
+from modbench.data.prompts import get_prompt
 from modbench.ensemble.config import PAPER
 from modbench.errors import ModbenchError
-from modbench.leaderboard import Row, published
+from modbench.harness.task_files import default_prompt, expand, read_task
+from modbench.leaderboard import MeasuredRow, published
 from modbench.methods import Method, get_method
 from modbench.peft_file import read_peft_file
 from modbench.records import Record
 from modbench.runner import Benchmark, Run
-from modbench.suites import customized, load_suite
+from modbench.suites import PAPER_QUESTIONS, customized, load_suite
 
 
 def say(message: str) -> None:
@@ -33,9 +36,10 @@ def say(message: str) -> None:
 def prepare(grid: Grid) -> tuple[Benchmark, list[Run]]:
     """The benchmark and the runs that the options ask for; ModbenchError for what is unknown or cannot be had."""
     methods = chosen_methods(grid.methods, grid.paper, grid.train_top_k)
-    task_names = None if grid.tasks is None else list(dict.fromkeys(_split(grid.tasks, "--tasks")))
+    task_names = None if grid.tasks is None else expand(split(grid.tasks, "--tasks"))
     recipe = recipe_changes(methods, grid.peft_config, grid.paper)
     suite = customized(load_suite(grid.suite), grid.model, task_names, grid.train, grid.limit, recipe)
+    suite = suite.model_copy(update=_asked(grid, suite.tasks))
     benchmark = Benchmark(suite, grid.runs, grid.model_note)
     return benchmark, benchmark.plan(methods, suite.seeds if grid.seeds is None else _seeds(grid.seeds))
 
@@ -69,6 +73,22 @@ def recipe_changes(methods: Sequence[Method], peft_config: Path | None, paper: b
     return changes
 
 
+def _asked(grid: Grid, tasks: Iterable[str]) -> dict[str, Any]:
+    """How the options ask otherwise than the suite."""
+    changes: dict[str, Any] = {}
+    if grid.paper and any(map(_of_paper, tasks)):
+        changes |= PAPER_QUESTIONS
+    if grid.prompt is not None:
+        changes["prompt"] = get_prompt(grid.prompt).name
+    if grid.apply_chat_template is not None:
+        changes["apply_chat_template"] = grid.apply_chat_template
+    return changes
+
+
+def _of_paper(task: str) -> bool:
+    return default_prompt(task) is not None and "data_file" in read_task(task)["dataset_kwargs"]
+
+
 def do_missing(benchmark: Benchmark, plan: Sequence[Run], missing: Sequence[Run], yes: bool) -> None:
     """Runs what is missing; beyond the embedded suite it shows the plan and asks first."""
     if not missing:
@@ -76,23 +96,34 @@ def do_missing(benchmark: Benchmark, plan: Sequence[Run], missing: Sequence[Run]
     if benchmark.suite.model != "demo":
         _ask(benchmark, plan, missing, yes)
     quiet()
+    check_runs(benchmark, missing)
+    with stages() as stage:
+        for number, run in enumerate(missing, start=1):
+            stage(f"run {number} of {len(missing)}: {benchmark.suite.name} {run.method.name} seed {run.seed}")
+            benchmark.run(run, stage)
+
+
+def check_runs(benchmark: Benchmark, runs: Iterable[Run]) -> None:
+    """ModbenchError, before anything is trained, for a task or a PEFT configuration that nobody knows."""
     from modbench.harness.evaluate import check_foreign_tasks
 
     check_foreign_tasks(benchmark.suite.tasks)
-    if any(run.method.adapter == "peft" for run in missing):
+    if any(run.method.adapter == "peft" for run in runs):
         from modbench.training.adapters import check_peft
 
         check_peft(benchmark.suite.recipe.peft_for("peft_all"))
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """Within it, the function it gives says how far the work has come, and stops there if Ctrl-C was pressed."""
     with lasting_interrupt() as check:
 
         def stage(message: str) -> None:
             check()
             say(message)
 
-        for number, run in enumerate(missing, start=1):
-            stage(f"run {number} of {len(missing)}: {benchmark.suite.name} {run.method.name} seed {run.seed}")
-            benchmark.run(run, stage)
-        check()
+        yield stage
 
 
 def _ask(benchmark: Benchmark, plan: Sequence[Run], missing: Sequence[Run], yes: bool) -> None:
@@ -116,13 +147,13 @@ def _estimate(suite: str, method: str, done: Sequence[Record]) -> str:
     if here:
         return f"about {_minutes(statistics.median(here))} as the runs here took"
     board = published(suite)
-    rows = [row for row in board.rows if row.method == method] if board else []
+    rows = [row for row in board.measured if row.method == method] if board else []
     if rows:
         return f"{_minutes(_seconds(rows[0]))} on {rows[0].environment.hardware}, {rows[0].environment.threads} threads"
     return "time unknown: no run of it has finished yet"
 
 
-def _seconds(row: Record | Row) -> float:
+def _seconds(row: Record | MeasuredRow) -> float:
     return (row.training.seconds if row.training else 0.0) + row.evaluation.seconds
 
 
@@ -142,7 +173,8 @@ def quiet() -> None:
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
 
-def _split(text: str, option: str) -> list[str]:
+def split(text: str, option: str) -> list[str]:
+    """The names in `text`, which are separated by commas; ModbenchError if there is none."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise ModbenchError(f"{option} names nothing: give at least one, separated by commas")
@@ -150,7 +182,7 @@ def _split(text: str, option: str) -> list[str]:
 
 
 def _seeds(text: str) -> list[int]:
-    parts = _split(text, "--seeds")
+    parts = split(text, "--seeds")
     wrong = [part for part in parts if not part.isascii() or not part.isdigit() or int(part) >= 2**32]
     if wrong:
         raise ModbenchError(f"--seeds {text}: {wrong[0]!r} is not a whole number from 0 to 4294967295")

@@ -27,9 +27,21 @@ def complete_suites(incomplete: str) -> list[str]:
 def complete_tasks(incomplete: str) -> list[str]:
     from modbench.harness.task_files import task_files
 
+    return [name for name in task_files() if name.startswith(incomplete)]
+
+
+def complete_task_lists(incomplete: str) -> list[str]:
+    from modbench.harness.task_files import group_files, task_files
+
     done, _, last = incomplete.rpartition(",")
     prefix = f"{done}," if done else ""
-    return [prefix + name for name in task_files() if name.startswith(last)]
+    return [prefix + name for name in (*group_files(), *task_files()) if name.startswith(last)]
+
+
+def complete_prompts(incomplete: str) -> list[str]:
+    from modbench.data.prompts import PROMPTS
+
+    return [name for name in PROMPTS if name.startswith(incomplete)]
 
 
 def complete_formats(incomplete: str) -> list[str]:
@@ -49,14 +61,29 @@ ModelNote = Annotated[
     str | None, typer.Option("--model-note", help='What to record on its origin: "de-quantized from Q4_1".')
 ]
 TaskNames = Annotated[
-    str | None, typer.Option("--tasks", help="Other tasks, separated by commas.", autocompletion=complete_tasks)
+    str | None,
+    typer.Option("--tasks", help="Tasks and groups, separated by commas.", autocompletion=complete_task_lists),
+]
+PromptName = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt", help="Ask in other words: alpaca, llm_adapters, plain, qa.", autocompletion=complete_prompts
+    ),
+]
+Chat = Annotated[
+    bool | None,
+    typer.Option(
+        "--apply-chat-template/--no-apply-chat-template",
+        help="Send the prompt as a user's message, in the words of the tokenizer's chat template.",
+        show_default=False,
+    ),
 ]
 TrainFile = Annotated[Path | None, typer.Option("--train", help="Your training examples: JSON or JSON lines.")]
 PeftConfigFile = Annotated[
     Path | None, typer.Option("--peft-config", help="What peft_* methods put on the model: PEFT's adapter_config.json.")
 ]
 Paper = Annotated[
-    bool, typer.Option("--paper", help="The paper's ensemble settings where a method has none of its own.")
+    bool, typer.Option("--paper", help="The paper's settings: ensemble, and for its tasks prompt and decoding.")
 ]
 TrainTopK = Annotated[
     bool, typer.Option("--train-top-k", help="mod_k_top<j>: keep the j highest gates in training too.")
@@ -80,6 +107,8 @@ class Grid:
     model: ModelName = None
     model_note: ModelNote = None
     tasks: TaskNames = None
+    prompt: PromptName = None
+    apply_chat_template: Chat = None
     train: TrainFile = None
     peft_config: PeftConfigFile = None
     paper: Paper = False

@@ -18,7 +18,9 @@ from modbench import resources
 from modbench.checkpoints import DEMO
 from modbench.ensemble import MoDModel, storage
 from modbench.errors import ModbenchError
-from modbench.training.tuned import base_name
+from modbench.harness.trained_format import TrainedFormat
+from modbench.prompt_file import read_prompt_file
+from modbench.training.tuned import base_name, resolve_adapter
 
 
 def _report_in_one_line(previous: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,6 +47,8 @@ class ModHF(HFLM):
     """
 
     mod: MoDModel | None = None
+    trained: TrainedFormat | None = None
+    """How the adapter was trained to be asked, if it says so."""
     _model: Any
 
     def __init__(
@@ -73,12 +77,44 @@ class ModHF(HFLM):
         super()._create_model(*args, **kwargs)
         if self._adapter is None:
             return
-        folder = storage.resolve(self._adapter)
+        folder = resolve_adapter(self._adapter)
         if storage.has_mixture(folder):
             self.mod = MoDModel.from_pretrained(self._model, folder)
             self._model = self.mod.model
         else:
             self._model = storage.attach_peft(self._model, folder)
+        if (prompt_file := read_prompt_file(folder)) is not None:
+            self.trained = TrainedFormat(prompt_file, self.tokenizer)
+
+    # Asked as it was trained? ----------------------------------------------------------------------------------------
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """The harness's; warns once if the adapter was trained without."""
+        if self.trained and self.rank == 0:
+            self.trained.chat_is_asked()
+        return super().apply_chat_template(chat_history, add_generation_prompt)
+
+    def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """The harness's; warns once if the requests are not in the words that the adapter was trained on."""
+        self._check(requests)
+        return super().loglikelihood(requests, disable_tqdm)
+
+    def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
+        """The harness's; warns once if the requests are not in the words that the adapter was trained on."""
+        self._check(requests)
+        return super().generate_until(requests, disable_tqdm)
+
+    def _check(self, requests: Any) -> None:
+        if self.trained and self.rank == 0:
+            self.trained.check(request.args[0] for request in requests)
+
+    def _model_generate(self, context: Any, max_length: int, stop: list[str], **generation: Any) -> Any:
+        # The harness's stopping rule counts rows, and takes the first of one problem's beams for the first problem;
+        # beams end by EOS and length alone, and the answers are cut at `stop` all the same.
+        beams = generation.get("num_beams", 1) > 1
+        return super()._model_generate(context, max_length, [] if beams else stop, **generation)
+
+    # -----------------------------------------------------------------------------------------------------------------
 
     def get_model_info(self) -> dict[str, Any]:
         """The harness's facts about the model, with the adapter and its ensemble."""
@@ -87,7 +123,7 @@ class ModHF(HFLM):
 
 
 def _base_of(adapter: str) -> str:
-    name = base_name(storage.resolve(adapter))
+    name = base_name(resolve_adapter(adapter))
     if name is None:
         raise ModbenchError(f"the adapter at {adapter} does not say which base it is for: add pretrained=MODEL")
     return name

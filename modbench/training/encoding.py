@@ -9,6 +9,7 @@ from typing import Any
 from modbench.data.examples import Example
 from modbench.data.prompts import Prompt
 from modbench.errors import ModbenchError
+from modbench.training.chat import around_answer, render_question
 
 IGNORED = -100
 
@@ -46,15 +47,23 @@ def encode_pair(tokenizer: Any, prompt: str, response: str) -> tuple[list[int], 
     return prompt_ids, [*response_ids, tokenizer.eos_token_id]
 
 
-def encode_examples(tokenizer: Any, prompt: Prompt, examples: Sequence[Example], max_length: int) -> Encoded:
-    """Features of `examples` under `prompt`, at most `max_length` tokens each; labels on the response only."""
+def encode_examples(
+    tokenizer: Any, prompt: Prompt, examples: Sequence[Example], max_length: int, chat: bool = False
+) -> Encoded:
+    """Features of `examples` under `prompt`, at most `max_length` tokens each; labels on the response only.
+
+    With `chat` the prompt is a user's message and the response the assistant's, written and ended as the tokenizer's
+    chat template does it, and by EOS. Raises ModbenchError if there is no EOS, no chat template, or no room for any
+    response.
+    """
     if tokenizer.eos_token_id is None:
         raise ModbenchError("this tokenizer has no EOS token: set one, responses have to end")
+    before, after = around_answer(tokenizer) if chat else (prompt.separator, "")
     features, cut_off = [], 0
     for example in examples:
-        prompt_ids, response_ids = encode_pair(
-            tokenizer, prompt.render(example.instruction), prompt.separator + example.response
-        )
+        text = prompt.render_training(example.instruction)
+        text = render_question(tokenizer, text) if chat else text
+        prompt_ids, response_ids = encode_pair(tokenizer, text, before + example.response + after)
         ids = prompt_ids + response_ids
         labels = [IGNORED] * len(prompt_ids) + response_ids
         cut_off += len(ids) > max_length

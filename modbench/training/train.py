@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from modbench.atomic import write_text
 from modbench.data.examples import Example
 from modbench.data.prompts import get_prompt
 from modbench.methods import Method
-from modbench.records import SCHEMA_VERSION, Parameters, Training
+from modbench.prompt_file import PromptFile, write_prompt_file
+from modbench.records import SCHEMA_VERSION, Parameters, SchemaVersion, Training
 from modbench.records.files import read_model
 from modbench.records.schema import Model
 from modbench.suites import Suite
@@ -31,7 +32,7 @@ _GATE_EXAMPLES = 256
 class Trained(Model):
     """What training left beside the adapter: its cost, the parameters, the mean gate per late layer."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     training: Training | None
     parameters: Parameters
     late_layers: list[int]
@@ -91,7 +92,8 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
     with Cost() as cost:
         model, tokenizer = load_base(job.model, job.suite.dtype, job.model_name)
         lora_not_k = baseline(model, find_anatomy(model), job.method, recipe)
-        encoded = encode_examples(tokenizer, get_prompt(job.suite.prompt), examples, recipe.max_length)
+        chat = job.suite.apply_chat_template
+        encoded = encode_examples(tokenizer, get_prompt(job.suite.prompt), examples, recipe.max_length, chat)
         if encoded.cut_off:
             left_out = len(examples) - len(encoded.features)
             say(
@@ -134,7 +136,7 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
         trainer.add_callback(SharedMasks)
         result = trainer.train(resume_from_checkpoint=checkpoint)
         seconds = progress.seconds
-    _save(mod, job.folder)
+    _save(mod, job, tokenizer)
     gates = None
     if job.method.ensemble is not None:
         sample = encoded.features[:_GATE_EXAMPLES]
@@ -157,7 +159,11 @@ def _train(job: Job, examples: Sequence[Example], say: Callable[[str], None]) ->
     )
 
 
-def _save(mod: MoDModel, folder: Path) -> None:
-    temporary = folder / f".{ADAPTER}"
+def _save(mod: MoDModel, job: Job, tokenizer: Any) -> None:
+    from modbench.training.chat import chat_template
+
+    temporary, chat = job.folder / f".{ADAPTER}", job.suite.apply_chat_template
     shutil.rmtree(temporary, ignore_errors=True)
     mod.save_pretrained(temporary)
+    template = chat_template(tokenizer) if chat else None
+    write_prompt_file(temporary, PromptFile(prompt=job.suite.prompt, apply_chat_template=chat, chat_template=template))

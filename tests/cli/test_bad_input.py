@@ -88,7 +88,7 @@ def test_missing_runs_beyond_the_demo_are_not_begun_unasked(tmp_path: Path) -> N
         ({"seeds": [0, 0]}, "twice"),
         ({"seeds": [-1]}, "seeds"),
         ({"prompt": "alpacca"}, "alpaca"),
-        ({"prompt": "alpaca"}, "prompt 'qa'"),
+        ({"apply_chat_template": "perhaps"}, "apply_chat_template"),
         ({"tasks": {"modbench_demo_choice": 0}}, "tasks"),
     ],
 )

@@ -27,9 +27,11 @@ def config(folder: Path, name: str = "adapter_config.json", **fields: Any) -> Pa
     return folder / name
 
 
-@pytest.mark.parametrize("command", ["run", "compare", "leaderboard"])
-def test_the_commands_share_their_options(command: str) -> None:
-    own = {parameter.name: parameter for parameter in COMMANDS[command].params}
+@pytest.mark.parametrize(
+    "command", [COMMANDS["run"], COMMANDS["compare"], COMMANDS["leaderboard"].commands["add"]], ids=lambda c: c.name
+)
+def test_the_commands_share_their_options(command: Any) -> None:
+    own = {parameter.name: parameter for parameter in command.params}
     shared = {parameter.name: parameter for parameter in COMMANDS["run"].params}
     for name in Grid.__dataclass_fields__:
         assert own[name].opts == shared[name].opts and own[name].default == shared[name].default
@@ -87,3 +89,41 @@ def test_training_sparse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "softmax of one score is 1" in capsys.readouterr().err
     with pytest.raises(ModbenchError, match="name one, such as mod_k_top2"):
         chosen_methods(["mod_k"], paper=False, train_top_k=True)
+
+
+def test_the_format_of_questions_is_part_of_the_identity_where_it_is_not_the_suites(tmp_path: Path) -> None:
+    _, (base, tuned) = prepare(grid(tmp_path, "base", "mod_k"))
+    _, same = prepare(grid(tmp_path, "base", "mod_k", prompt="qa", apply_chat_template=False))
+    assert [run.identity for run in same] == [base.identity, tuned.identity]
+    assert not {"prompt", "apply_chat_template", "generation", "num_fewshot"} & base.identity.keys()
+    assert all("prompt" not in task for task in base.identity["tasks"].values())
+    benchmark, (other, _) = prepare(grid(tmp_path, "base", "mod_k", prompt="plain", apply_chat_template=True))
+    assert benchmark.suite.prompt == "plain" and benchmark.suite.apply_chat_template
+    assert other.identity["apply_chat_template"] is True
+    assert {task["prompt"] for task in other.identity["tasks"].values()} == {"plain"}
+    with pytest.raises(ModbenchError, match="did you mean plain"):
+        prepare(grid(tmp_path, "base", prompt="plan"))
+
+
+@pytest.mark.realdata
+def test_the_papers_questions_are_for_the_papers_tasks(tmp_path: Path) -> None:
+    here = {"suite": "smollm2-math", "model": "demo", "tasks": "modbench_addsub,modbench_boolq_mc"}
+    benchmark, (run,) = prepare(grid(tmp_path, "base", paper=True, **here))
+    suite = benchmark.suite
+    assert (suite.prompt, suite.eval_batch_size) == ("llm_adapters", 1)
+    assert run.identity["generation"] == {"num_beams": 4, "until": ["### Response:"]}
+    assert run.identity["tasks"]["modbench_addsub"]["prompt"] == "llm_adapters"
+    assert "prompt" not in run.identity["tasks"]["modbench_boolq_mc"]
+    benchmark, _ = prepare(grid(tmp_path, "base", paper=True, prompt="alpaca", **here))
+    assert benchmark.suite.prompt == "alpaca"
+    _, (plain,) = prepare(grid(tmp_path, "base", **here))
+    assert "generation" not in plain.identity and "prompt" not in plain.identity["tasks"]["modbench_addsub"]
+    demo, _ = prepare(grid(tmp_path, "base", paper=True))
+    assert (demo.suite.prompt, demo.suite.generation, demo.suite.eval_batch_size) == ("qa", None, 64)
+
+
+@pytest.mark.realdata
+def test_groups_are_their_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modbench.harness.asking.task_identity", lambda task: {})  # not all of its data is needed
+    benchmark, _ = prepare(grid(tmp_path, "base", tasks="modbench_demo_choice,modbench_math,modbench_addsub", limit=3))
+    assert len(benchmark.suite.tasks) == 8 and set(benchmark.suite.tasks.values()) == {3}

@@ -13,6 +13,7 @@ from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 from modbench import resources
+from modbench.data.prompts import PROMPTS
 from modbench.demo.problems import KINDS, draw_set
 from modbench.errors import ModbenchError
 from modbench.harness.evaluate import evaluate_task, open_model, token_count
@@ -74,7 +75,9 @@ def test_worked_answers_are_extracted_and_counted(kind: str, tmp_path: Path) -> 
     found = [re.search(r"The answer is (-?[0-9]+)", s.response) for s in samples]
     assert [s.answer for s in samples] == [match[1] if match else None for match in found]
     assert [s.correct for s in samples] == [s.answer == s.gold for s in samples]
-    assert_agrees(samples, theirs(Oracle(), name), name, "answer")
+    assert [s.question for s in samples] == [p.text for p in asked]
+    assert [s.outcome for s in samples] == ["correct", "wrong", "no_answer"] * (LIMIT // 3)
+    assert_agrees(samples, theirs(Oracle(), name), name, "exact_match")
     assert task_result(samples).no_answer == LIMIT // 3 and task_result(samples).correct == LIMIT // 3
 
 
@@ -88,16 +91,16 @@ def test_choices_are_answered_by_the_likeliest(tmp_path: Path) -> None:
         assert sample.gold == problem.answer
         assert sample.correct == (sample.answer == problem.answer)
     assert {s.correct for s in samples} == {True, False}
-    assert_agrees(samples, theirs(Oracle(), name), name, "none")
+    assert_agrees(samples, theirs(Oracle(), name), name, "acc")
 
 
-def assert_agrees(samples: list[Any], results: dict[str, Any], name: str, filter_name: str) -> None:
+def assert_agrees(samples: list[Any], results: dict[str, Any], name: str, metric: str) -> None:
     mine, numbers = task_result(samples), results["results"][name]
     assert mine.n == len(results["samples"][name]) == LIMIT
-    assert mine.accuracy == pytest.approx(numbers[f"acc,{filter_name}"])
-    assert mine.stderr == pytest.approx(numbers[f"acc_stderr,{filter_name}"])
+    assert mine.accuracy == pytest.approx(numbers[f"{metric},none"])
+    assert mine.stderr == pytest.approx(numbers[f"{metric}_stderr,none"])
     rows = {row["doc_hash"]: row for row in results["samples"][name]}
-    assert [s.metrics["acc"] for s in samples] == [rows[s.doc_hash]["acc"] for s in samples]
+    assert [s.metrics["acc"] for s in samples] == [rows[s.doc_hash][metric] for s in samples]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -106,7 +109,7 @@ def test_the_embedded_model_is_scored_as_the_harness_scores_it(kind: str, tmp_pa
     lm = open_model(resources.folder("demo"), None, "float32", 4)
     samples = evaluate_task(lm, name, LIMIT, tmp_path / "cache")
     results = theirs(open_model(resources.folder("demo"), None, "float32", 4), name)
-    assert_agrees(samples, results, name, "none" if kind == "choice" else "answer")
+    assert_agrees(samples, results, name, "acc" if kind == "choice" else "exact_match")
     if kind != "choice":
         said = {row["doc_id"]: row["resps"][0][0] for row in results["samples"][name]}
         assert [s.response for s in samples] == [said[n] for n in range(LIMIT)]
@@ -136,7 +139,10 @@ def add_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yaml:
         (folder / f"{name}.yaml").write_text(text)
 
     # The harness's own 13,000 files take seconds to index.
-    monkeypatch.setattr("modbench.harness.evaluate.task_files", lambda: {"mine": folder, "perplexity": folder, "x": 0})
+    known = {"mine": folder, "perplexity": folder, "x": 0}
+    for module in ("evaluate", "samples"):
+        monkeypatch.setattr(f"modbench.harness.{module}.task_files", lambda: known)
+    monkeypatch.setattr("modbench.harness.samples.read_task", lambda name: {})
     return add
 
 
@@ -163,3 +169,63 @@ def test_a_task_without_a_verdict_per_problem(add_task: Yaml, tmp_path: Path) ->
     )
     with pytest.raises(ModbenchError, match="perplexity"):
         evaluate_task(Rolling(), "perplexity", 2, tmp_path / "cache")
+
+
+class Listener(Oracle):
+    """Keeps what it is asked, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[tuple[Any, ...]] = []
+
+    def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
+        self.heard += [request.args for request in requests]
+        return super().generate_until(requests)
+
+
+def heard(tmp_path: Path, **how: Any) -> list[tuple[Any, ...]]:
+    lm = Listener()
+    evaluate_task(lm, "modbench_demo_one_step", LIMIT, tmp_path / "cache", **how)
+    assert len(lm.heard) == LIMIT
+    return lm.heard
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_problem_is_asked_in_the_chosen_prompt(prompt: str, tmp_path: Path) -> None:
+    asked = [context for context, _ in heard(tmp_path, prompt=prompt)]
+    assert asked == [PROMPTS[prompt].render(problem.text) for problem in problems("one_step")]
+    if prompt == "qa":
+        assert asked == [context for context, _ in heard(tmp_path / "own")]
+
+
+def test_examples_are_shown(tmp_path: Path) -> None:
+    asked = [context for context, _ in heard(tmp_path, num_fewshot=3)]
+    assert all(context.count("Question: ") == context.count("Answer:") == 4 for context in asked)
+    assert all(
+        context.endswith(f"Question: {p.text}\nAnswer:") for context, p in zip(asked, problems("one_step"), strict=True)
+    )
+    assert asked == [context for context, _ in heard(tmp_path / "again", num_fewshot=3)]
+
+
+def test_generation_settings_replace_those_of_the_same_name(tmp_path: Path) -> None:
+    own = heard(tmp_path)[0][1]
+    other = heard(tmp_path / "other", generation={"num_beams": 4, "until": ["###"]})[0][1]
+    assert other == own | {"num_beams": 4, "until": ["###"]} and own["max_gen_toks"] == 40
+
+
+def test_more_examples_than_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ModbenchError, match="has 400 examples to show, not 401"):
+        evaluate_task(Oracle(), "modbench_demo_one_step", 1, tmp_path / "cache", num_fewshot=401)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_task_that_is_always_asked_without_examples(add_task: Yaml, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('[{"text": "one two"}]')
+    add_task(
+        "mine",
+        "task: mine\ndataset_path: json\ntest_split: test\noutput_type: generate_until\nnum_fewshot: 0\n"
+        f"dataset_kwargs: {{data_files: {{test: {tmp_path}/rows.json}}, cache_dir: {tmp_path}/datasets}}\n"
+        "doc_to_text: '{{text}}'\ndoc_to_target: '{{text}}'\nmetadata: {version: 1.0}\n",
+    )
+    with pytest.raises(ModbenchError, match="always asked without examples"):
+        evaluate_task(Oracle(), "mine", 1, tmp_path / "cache", num_fewshot=1)

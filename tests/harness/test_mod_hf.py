@@ -114,3 +114,17 @@ def test_an_adapter_of_another_base_is_refused(mod_adapter: Path, tmp_path: Path
     (other / "mod_config.json").write_text(json.dumps(config))
     with pytest.raises(ModbenchError, match="load that base instead"):
         ModHF(peft=str(other), device="cpu")
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_beams_are_those_of_transformers(batch_size: int, mod_adapter: Path) -> None:
+    lm = load(mod_adapter, batch_size)
+    settings = {"until": [STOP], "do_sample": False, "num_beams": 4, "max_gen_toks": MOST}
+    said = ask(lm, "generate_until", [(context, settings) for context in CONTEXTS])
+    expected = []
+    for context in CONTEXTS:
+        ids = lm.tokenizer(context, return_tensors="pt").input_ids
+        done = lm.model.generate(input_ids=ids, num_beams=4, do_sample=False, max_new_tokens=MOST, pad_token_id=0)
+        text = lm.tokenizer.decode(done[0, ids.shape[1] :], skip_special_tokens=True)
+        expected.append(text.split(STOP)[0])
+    assert said == expected

@@ -1,0 +1,97 @@
+"""`modbench eval`: one model, perhaps with an adapter, on tasks of ours and of the harness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modbench.cli.export import DTYPES
+from modbench.cli.options import Chat, Format, Limit, ModelName, PromptName, Runs, TaskNames
+
+EPILOG = (
+    "Examples: modbench eval --adapter demo   |   "
+    "modbench eval --model DIR --tasks modbench_math,modbench_boolq,gsm8k --limit 100 --apply-chat-template   |   "
+    "modbench eval --adapter runs/demo/mod_k/seed-0/adapter --tasks modbench_demo_two_step --num-fewshot 3 --out DIR"
+)
+
+Adapter = Annotated[
+    str | None,
+    typer.Option("--adapter", help="An adapter that modbench or PEFT wrote: a folder or a hub id; demo is embedded."),
+]
+Shots = Annotated[int | None, typer.Option("--num-fewshot", min=0, help="Worked examples to show before a problem.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Problems at once.")]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        help="auto (as the model is stored), float32, bfloat16, float16.",
+        autocompletion=lambda: ("auto", *DTYPES),
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for record.json and samples/<task>.jsonl; else one of its own under --runs."),
+]
+
+
+def eval_command(
+    tasks: TaskNames = None,
+    model: ModelName = None,
+    adapter: Adapter = None,
+    prompt: PromptName = None,
+    apply_chat_template: Chat = None,
+    num_fewshot: Shots = None,
+    limit: Limit = None,
+    batch_size: BatchSize = 16,
+    dtype: Dtype = "auto",
+    out: Out = None,
+    runs: Runs = Path("runs"),
+    format: Format = "table",
+) -> None:
+    """Evaluate one model, by default the embedded one, perhaps with an adapter.
+
+    It is asked as its adapter was trained, where that says how; --prompt and --apply-chat-template decide otherwise.
+    An evaluation that was cut goes on, and one that is done is printed again.
+    """
+    from modbench.errors import ModbenchError, unknown
+    from modbench.report.formats import check_format, render_rows
+
+    check_format(format)
+    if dtype not in ("auto", *DTYPES):
+        raise unknown("dtype", dtype, ("auto", *DTYPES))
+
+    from modbench.candidate import Candidate
+    from modbench.checkpoints import DEMO
+    from modbench.cli.grid import quiet, say, split, stages
+    from modbench.evaluation import Job, evaluate
+    from modbench.harness.asking import Questions
+    from modbench.harness.evaluate import check_foreign_tasks
+    from modbench.harness.task_files import expand
+    from modbench.report.evaluation import evaluation_rows
+    from modbench.suites import load_suite
+    from modbench.summary import summary
+
+    quiet()
+    candidate = Candidate.find(model, adapter)
+    if tasks is not None:
+        names = split(tasks, "--tasks")
+    elif candidate.model == DEMO:
+        names = list(load_suite(DEMO).tasks)
+    else:
+        raise ModbenchError("name what to evaluate on: --tasks modbench_math, or see `modbench tasks`")
+    trained = candidate.prompt_file()
+    if trained is not None:
+        prompt = prompt or trained.prompt
+        apply_chat_template = trained.apply_chat_template if apply_chat_template is None else apply_chat_template
+    questions = Questions(dict.fromkeys(expand(names), limit), prompt, bool(apply_chat_template), num_fewshot)
+    questions.check()
+    check_foreign_tasks(questions.tasks)
+    if dtype == "auto" and candidate.model == DEMO:
+        dtype = "float32"  # as its suite runs it: float16 is only how it is stored
+    with stages() as stage:
+        folder, _ = evaluate(Job(candidate, questions, dtype, batch_size), runs, out, stage)
+    say(str(folder / "record.json"))
+    headers, rows = evaluation_rows(summary(folder, names), exact=format in ("csv", "json"))
+    print(render_rows(headers, rows, format))
