@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from modbench.comparison.join import join
-from modbench.comparison.outcomes import RunOutcomes, TaskOutcomes
+from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes
 from modbench.errors import ModbenchError
 from modbench.stats.intervals import LEVEL, Interval, paired_interval, seed_interval
 from modbench.stats.paired import detectable, holm, mcnemar, paired_t
@@ -46,9 +46,10 @@ class Check:
 
     `seed` is None where several seeds are judged together. `before` and `after` are accuracies as fractions,
     parameters, seconds or bytes, by `kind`. `interval` is of after minus before; `raw` is the one-sided p value for
-    "worse", `p_value` the same adjusted over all accuracies checked; `detectable` is the smallest difference that these
-    documents could show at the discordance seen. `lost` and `gained` are the keys of documents solved before only, and
-    now only; `said` is the reason in words.
+    "worse", `p_value` the same adjusted over all accuracies checked; `n` counts documents, and `detectable` is the
+    smallest loss that they would show in 80 % of cases, at the discordance seen and the level so adjusted. `lost` and
+    `gained` are the keys of documents solved before only, and now only (over seeds: by most of them); `said` is the
+    reason in words.
     """
 
     kind: str
@@ -62,10 +63,16 @@ class Check:
     interval: Interval | None = None
     raw: float | None = None
     p_value: float | None = None
+    n: int | None = None
     discordance: float | None = None
     detectable: float | None = None
     lost: tuple[str, ...] = ()
     gained: tuple[str, ...] = ()
+
+    @property
+    def difference(self) -> float | None:
+        """After minus before, where both are known."""
+        return None if self.before is None or self.after is None else self.after - self.before
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -104,23 +111,24 @@ def _of_method(
         yield _unknown("accuracy", method, None, "no run of it is there")
         return
     common = sorted(old.keys() & new.keys())
-    same = [seed for seed in common if _adapter(old[seed]) == _adapter(new[seed])]
-    retrained = [seed for seed in common if seed not in same]
+    same = [seed for seed in common if _same_adapter(old[seed].facts, new[seed].facts)]
+    retrained = len(same) < len(common)
     for seed in sorted(old.keys() - new.keys()):
         if not retrained:
             yield _unknown("accuracy", method, seed, "no run of this seed is there")
     for seed in same:
         yield from _by_document(old[seed], new[seed])
     if retrained:
-        yield from _by_seed([(old[seed], new[seed]) for seed in retrained])
-    elif not common:
-        yield _unknown("accuracy", method, None, "no seed of the leaderboard was run")
+        yield from _by_seed([(old[seed], new[seed]) for seed in common])
     for seed in common:
         yield from _costs(old[seed], new[seed], limits)
 
 
-def _adapter(run: RunOutcomes) -> str | None:
-    return run.facts.adapter if run.facts else None
+def _same_adapter(old: Facts | None, new: Facts | None) -> bool:
+    """Whether both are known to have the same adapter, or none."""
+    if old is None or new is None or old.adapter != new.adapter:
+        return False
+    return old.adapter is not None or old.parameters.total == new.parameters.total == 0
 
 
 def _by_document(old: RunOutcomes, new: RunOutcomes) -> Iterator[Check]:
@@ -141,8 +149,8 @@ def _by_document(old: RunOutcomes, new: RunOutcomes) -> Iterator[Check]:
             after=float(mine.correct.mean()),
             interval=paired_interval([{-1.0: b, 1.0: c, 0.0: n - b - c}], [1.0]),
             raw=mcnemar(c, b, "less"),
+            n=n,
             discordance=(b + c) / n,
-            detectable=detectable(n, (b + c) / n),
             lost=_keys(mine, lost),
             gained=_keys(mine, gained),
         )
@@ -151,7 +159,7 @@ def _by_document(old: RunOutcomes, new: RunOutcomes) -> Iterator[Check]:
 def _by_seed(pairs: Sequence[tuple[RunOutcomes, RunOutcomes]]) -> Iterator[Check]:
     method = pairs[0][0].method
     if len(pairs) < SEEDS:
-        said = f"retrained: that takes {SEEDS} seeds on both sides, {len(pairs)} are there"
+        said = f"another or an unknown adapter: that takes {SEEDS} seeds on both sides, {len(pairs)} are there"
         yield _unknown("accuracy", method, None, said)
         return
     for task in pairs[0][0].tasks:
@@ -163,9 +171,11 @@ def _by_seed(pairs: Sequence[tuple[RunOutcomes, RunOutcomes]]) -> Iterator[Check
                 yield _unknown("accuracy", method, old.seed, problem, task)
                 break
             assert aligned is not None
-            sides.append((float(aligned[2].correct.mean()), float(aligned[1].correct.mean())))
+            sides.append((aligned[2], aligned[1]))
         else:
-            differences = [after - before for before, after in sides]
+            old_means, new_means = ([float(of.correct.mean()) for of in side] for side in zip(*sides, strict=True))
+            differences = [after - before for before, after in zip(old_means, new_means, strict=True)]
+            lost, gained = _moved(sides)
             yield Check(
                 kind="accuracy",
                 method=method,
@@ -173,11 +183,23 @@ def _by_seed(pairs: Sequence[tuple[RunOutcomes, RunOutcomes]]) -> Iterator[Check
                 seed=None,
                 status=Status.PASSED,
                 said="",
-                before=math.fsum(before for before, _ in sides) / len(sides),
-                after=math.fsum(after for _, after in sides) / len(sides),
+                before=math.fsum(old_means) / len(sides),
+                after=math.fsum(new_means) / len(sides),
                 interval=seed_interval(differences),
                 raw=paired_t(differences, "less"),
+                n=sides[0][0].n,
+                lost=lost,
+                gained=gained,
             )
+
+
+def _moved(sides: Sequence[tuple[TaskOutcomes, TaskOutcomes]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The documents that more than half of the seeds solved before and less than half do now, and the other way."""
+    if len({of.documents for side in sides for of in side}) > 1:
+        return (), ()
+    before, after = (sum(of.correct.astype(int) for of in side) * 2 for side in zip(*sides, strict=True))
+    half, now = len(sides), sides[0][1]
+    return _keys(now, (before > half) & (after < half)), _keys(now, (before < half) & (after > half))
 
 
 def _tasks(old: RunOutcomes, new: RunOutcomes) -> Iterator[tuple[str, TaskOutcomes, TaskOutcomes, str]]:
@@ -188,9 +210,8 @@ def _tasks(old: RunOutcomes, new: RunOutcomes) -> Iterator[tuple[str, TaskOutcom
             yield task, theirs, theirs, "the new run has not answered it"
             continue
         try:
-            join(
-                [replace(old, tasks={task: theirs}, method="before"), replace(new, tasks={task: mine}, method="after")]
-            )
+            named = replace(old, tasks={task: theirs}, method=f"the leaderboard's {old.method}")
+            join([named, replace(new, tasks={task: mine})])
         except ModbenchError as error:
             yield task, mine, theirs, str(error)
         else:
@@ -212,7 +233,8 @@ def _costs(old: RunOutcomes, new: RunOutcomes, limits: Limits) -> Iterator[Check
         if not was or now is None:
             yield _unknown(kind, old.method, old.seed, "not measured on both sides")
         else:
-            yield _measured(old, kind, was, now, now / was > limit, f"{now / was:.3g} times as before, not {limit:g}")
+            said = f"{now / was:.3g} times as before, more than {limit:g}"
+            yield _measured(old, kind, was, now, now / was > limit, said)
 
 
 def _measured(old: RunOutcomes, kind: str, before: float, after: float, worse: bool, said: str) -> Check:
@@ -222,15 +244,20 @@ def _measured(old: RunOutcomes, kind: str, before: float, after: float, worse: b
 
 def _decided(checks: Sequence[Check], limits: Limits) -> list[Check]:
     """The checks with their p values adjusted, and the verdicts on accuracies that follow from them or the margin."""
-    adjusted = iter(holm([check.raw for check in checks if check.raw is not None]))
-    return [check if check.raw is None else _judged(check, next(adjusted), limits.margin) for check in checks]
+    p_values = [check.raw for check in checks if check.raw is not None]
+    adjusted = iter(holm(p_values))
+    level = 1 - 2 * (1 - LEVEL) / max(len(p_values), 1)  # two-sided, of Holm's first step
+    return [check if check.raw is None else _judged(check, next(adjusted), limits.margin, level) for check in checks]
 
 
-def _judged(check: Check, p_value: float, margin: float | None) -> Check:
-    assert check.interval is not None
-    if p_value < 1 - LEVEL and (margin is None or check.interval.high < -margin):
+def _judged(check: Check, p_value: float, margin: float | None, level: float) -> Check:
+    interval = check.interval
+    assert interval is not None
+    if check.n is not None and check.discordance is not None:
+        check = replace(check, detectable=detectable(check.n, check.discordance, level=level))
+    if p_value < 1 - LEVEL and (margin is None or interval.high < -margin):
         status, said = Status.REGRESSED, "significantly worse"
-    elif margin is None or check.interval.low > -margin:
+    elif margin is None or interval.low > -margin:
         status, said = Status.PASSED, ""
     else:
         status, said = Status.CANNOT_TELL, f"its interval reaches below the margin of {100 * margin:g} points"

@@ -16,6 +16,7 @@ from modbench.harness.asking import CACHE, Questions, Say, answer_all
 from modbench.methods import Method
 from modbench.records import (
     Record,
+    find_folder,
     find_run,
     identity_digest,
     lock_run,
@@ -43,13 +44,13 @@ class Run:
 
 
 class Benchmark:
-    """A suite on a base model, with its runs under the folder `runs`.
+    """A suite on a base model, with its runs under the folder `runs`; finished ones count under `others` too.
 
     Raises ModbenchError if the model or the data cannot be had. Nothing is written before `run`.
     """
 
-    def __init__(self, suite: Suite, runs: Path, model_note: str | None = None) -> None:
-        self.suite, self.runs = suite, runs
+    def __init__(self, suite: Suite, runs: Path, model_note: str | None = None, others: Sequence[Path] = ()) -> None:
+        self.suite, self.runs, self.others = suite, runs, others
         self.questions = Questions(suite.tasks, suite.prompt, suite.apply_chat_template, generation=suite.generation)
         self.questions.check()
         self.model_folder = resolve_model(suite.model, suite.revision)
@@ -75,7 +76,8 @@ class Benchmark:
 
     def find(self, run: Run) -> Record | None:
         """The record of a finished run of equal identity, if there is one."""
-        return find_run(self.runs, self.suite.name, run.method.name, run.seed, run.identity)
+        found = self._find(run)
+        return found[1] if found else None
 
     def folder(self, run: Run) -> Path:
         """The folder of `run`, claimed for its identity."""
@@ -87,7 +89,7 @@ class Benchmark:
 
     def finished(self, plan: Sequence[Run]) -> list[tuple[Path, Record]]:
         """Folder and record of every finished run of `plan`, in its order."""
-        return [(self.folder(run), record) for run in plan if (record := self.find(run))]
+        return [found for run in plan if (found := self._find(run))]
 
     def train(self, run: Run, say: Say) -> Path:
         """Trains what is missing of `run` and returns the folder of its adapter; evaluates nothing.
@@ -108,6 +110,14 @@ class Benchmark:
         folder = self.folder(run)
         with lock_run(folder):
             return self.find(run) or self._run(run, folder, say)
+
+    def _find(self, run: Run) -> tuple[Path, Record] | None:
+        for runs in (self.runs, *self.others):
+            place = runs, self.suite.name, run.method.name, run.seed, run.identity
+            record, folder = find_run(*place), find_folder(*place)
+            if record is not None and folder is not None:
+                return folder, record
+        return None
 
     def _identity(self, method: Method, seed: int) -> dict[str, Any]:
         suite = self.suite

@@ -250,6 +250,17 @@ def test_another_identity_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     assert stamps(first.folder(planned(first))) == before
 
 
+def test_finished_runs_count_wherever_they_lie(tmp_path: Path) -> None:
+    tasks = {"modbench_demo_choice": 4}
+    there = benchmark(tmp_path / "there", tasks=tasks)
+    record = there.run(planned(there), lambda _: None)
+    here = Benchmark(there.suite, tmp_path / "here", others=[tmp_path / "nowhere", tmp_path / "there"])
+    run = planned(here)
+    assert here.missing([run]) == [] and here.find(run) == record
+    assert here.finished([run]) == [(there.folder(run), record)]
+    assert here.missing([planned(here, seed=1)]) and not (tmp_path / "here").exists()
+
+
 RECIPE = tiny_fields()["recipe"]
 
 

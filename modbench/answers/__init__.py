@@ -2,6 +2,7 @@
 
 `find` says where an answer is stated, `read` what number stands there (`words` in words, `plain` in other scripts and
 LaTeX), `settle` and `choices` which one counts, `compare` when it equals the gold, `verdict` what came of it.
+`upstream` is LLM-Adapters' own scoring, beside ours.
 """
 
 from modbench.answers.choices import extract_choice

@@ -4,8 +4,9 @@ The places are those of `find`. At such a place a choice is named by its label (
 number that is equal to exactly one choice's text: `$23.65` is "23.65".
 
 Where no answer is stated, what counts is the label that the response begins with (`B. Because …`), else the last label
-that is named, else a choice whose text is the only one in the last line, else the choice whose text is the last number. A label behind "not" is denied; of labels in a row ("A or B", "true/false") none is chosen; a
-response that names each of three or more labels has only listed them.
+that is named, else a choice whose text is the only one in the last line, else the choice whose text is the last number.
+A label behind "not" is denied; of labels in a row ("A or B", "true/false") none is chosen; a response that names each
+of three or more labels has only listed them.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def _asks_anew(text: str, start: int, end: int) -> bool:
 
 
 def box(text: str, start: int, end: int) -> str | None:
-    """What stands in the braces that begin at `start`, or the one word there; None if the braces never close."""
+    """What stands in the first braces from `start` on; None if they do not close within `BOX` characters."""
     depth = 0
     for brace in BRACE.finditer(text, start, min(end, start + BOX)):
         depth += 1 if brace[0] == "{" else -1

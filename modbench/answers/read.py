@@ -41,8 +41,9 @@ APART = Refused.APART
 class Number(NamedTuple):
     """A number that was read.
 
-    `value` is exact. `places` counts the decimals as they were printed (2 for `1.50`, 0 for `5`, None for a fraction). `percent` says whether a percent sign (or the word) stood behind it; the value of `75%` is 75. `scale` is
-    the word that the value was multiplied by (`dozen` in `2 dozen`, whose value is 24), if any.
+    `value` is exact. `places` counts the decimals as they were printed (2 for `1.50`, 0 for `5`, None for a fraction).
+    `percent` says whether a percent sign (or the word) stood behind it; the value of `75%` is 75. `scale` is the word
+    that the value was multiplied by (`dozen` in `2 dozen`, whose value is 24), if any.
     """
 
     value: Fraction
@@ -66,6 +67,11 @@ class Token(NamedTuple):
     start: int
     end: int
     number: Number | Refused
+
+    def negated(self) -> Token:
+        """The same place with the opposite number."""
+        number = self.number
+        return self._replace(number=number._replace(value=-number.value) if isinstance(number, Number) else number)
 
 
 NUMERAL = r"(?:\d+|(?<![\w.])(?=\.\d))(?:[,.\u00a0]\d+)*"

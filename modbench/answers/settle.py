@@ -46,6 +46,7 @@ LEAD = re.compile(
     )*""",
     re.VERBOSE | re.IGNORECASE,
 )
+MINUS = re.compile(r"(?:minus|negative)\s(?=[$£€]?[\d.])", re.IGNORECASE)
 DIGIT = re.compile(r"\d")
 FOREIGN = re.compile(r"[^\D0-9]|[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒]")
 PERCENT = re.compile(r"\s?(?:%|percent\b|per cent\b)", re.IGNORECASE)
@@ -130,8 +131,9 @@ def stated_in(window: str, kind: Kind, cut: bool) -> Reading:
 def first_number(window: str) -> Token | None:
     """The number at the beginning of `window`, behind signs and words such as `about`; None if words come first."""
     start = LEAD.match(window).end()  # type: ignore[union-attr]
-    if token := number_at(window, start, spaced=True):
-        return token
+    minus = MINUS.match(window, start)
+    if token := number_at(window, minus.end() if minus else start, spaced=True):
+        return token if minus is None else token.negated()
     words = words_at(window, start)
     if words is None or is_pronoun(window, start, words.end):
         return None

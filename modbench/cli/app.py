@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from modbench.cli import compare, data, export, leaderboard, methods, run, suites, tasks
+from modbench.cli import (
+    audit,
+    check,
+    compare,
+    data,
+    eval,
+    export,
+    leaderboard,
+    methods,
+    rescore,
+    run,
+    suites,
+    tasks,
+    train,
+)
 
 app = typer.Typer(
     name="modbench",
@@ -16,9 +30,14 @@ app = typer.Typer(
 )
 app.command(epilog=compare.EPILOG)(compare.compare)
 app.command(epilog=run.EPILOG)(run.run)
+app.command(epilog=train.EPILOG)(train.train)
+app.command("eval", epilog=eval.EPILOG)(eval.eval_command)
+app.command("check", epilog=check.EPILOG)(check.check_command)
+app.command(epilog=rescore.EPILOG)(rescore.rescore)
+app.command(epilog=audit.EPILOG)(audit.audit)
 app.command(epilog=methods.EPILOG)(methods.methods)
 app.command()(suites.suites)
 app.command(epilog=tasks.EPILOG)(tasks.tasks)
-app.command(epilog=leaderboard.EPILOG)(leaderboard.leaderboard)
 app.command("export", epilog=export.EPILOG)(export.export_command)
 app.add_typer(data.data_app, name="data")
+app.add_typer(leaderboard.leaderboard_app, name="leaderboard")

@@ -40,7 +40,8 @@ def prepare(grid: Grid) -> tuple[Benchmark, list[Run]]:
     recipe = recipe_changes(methods, grid.peft_config, grid.paper)
     suite = customized(load_suite(grid.suite), grid.model, task_names, grid.train, grid.limit, recipe)
     suite = suite.model_copy(update=_asked(grid, suite.tasks))
-    benchmark = Benchmark(suite, grid.runs, grid.model_note)
+    runs, *others = grid.folders
+    benchmark = Benchmark(suite, runs, grid.model_note, others)
     return benchmark, benchmark.plan(methods, suite.seeds if grid.seeds is None else _seeds(grid.seeds))
 
 

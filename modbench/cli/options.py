@@ -91,6 +91,14 @@ TrainTopK = Annotated[
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most this many problems per task.")]
 Seeds = Annotated[str | None, typer.Option("--seeds", help="Seeds, separated by commas: 0,1,2.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that keeps the runs.")]
+RunFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--runs",
+        help="Folder that keeps the runs, by default runs; given again, others in which finished ones are looked for.",
+        show_default=False,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")]
 Format = Annotated[
     str,
@@ -115,7 +123,12 @@ class Grid:
     train_top_k: TrainTopK = False
     limit: Limit = None
     seeds: Seeds = None
-    runs: Runs = Path("runs")
+    runs: RunFolders = None
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of runs, the one for new runs first."""
+        return self.runs or [Path("runs")]
 
 
 def with_grid(command: Callable[..., None]) -> Callable[..., None]:

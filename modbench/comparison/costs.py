@@ -18,14 +18,22 @@ COSTS: dict[str, Callable[[Cost], float | None]] = {
 """What is better smaller, by the name that `MethodRow.pareto` gives it."""
 
 
-def cost(runs: Sequence[RunOutcomes]) -> Cost:
-    """The cost of one method from what is known of its runs; what is known of none is None."""
+def cost(runs: Sequence[RunOutcomes], reference: int | None) -> Cost:
+    """The cost of one method from what is known of its runs; what is known of none is None.
+
+    Its overhead is over `reference` trained parameters, or where that is None, over `lora_not_k`'s as recorded.
+    """
     facts = [run.facts for run in runs if run.facts is not None]
     training = [of.training for of in facts if of.training is not None]
     evaluations = [of.evaluation for of in facts]
     peaks = [part.peak_memory_bytes for part in training] + [part.peak_memory_bytes for part in evaluations]
+    parameters = facts[0].parameters if facts else None
+    overhead = parameters.overhead_percent if parameters else None
+    if parameters and reference is not None:
+        overhead = 100 * (parameters.total - reference) / reference
     return Cost(
-        parameters=facts[0].parameters if facts else None,
+        parameters=parameters,
+        overhead=overhead,
         adapter_bytes=next((of.adapter_bytes for of in facts if of.adapter_bytes is not None), None),
         train_seconds=_mean([part.seconds for part in training]),
         train_speed=_mean([part.tokens / part.seconds for part in training if part.seconds]),

@@ -9,28 +9,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modbench.comparison.logged import as_logged, question_of
 from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes, document_keys
 from modbench.data.sources import sha256
 from modbench.errors import ModbenchError
 from modbench.harness.samples import to_sample
-from modbench.records import Record, Sample, read_record, read_run_samples
+from modbench.records import Record, Sample, read_record, read_run_samples, read_samples, samples_file
 from modbench.records.files import RECORD_FILE, read_json
-from modbench.records.schema import PLAIN_NAME, PRIMARY_METRIC
+from modbench.records.schema import PLAIN_NAME, PRIMARY_METRIC, canonical_json
 
 NAMED = re.compile(r"(?:(?P<label>[^=:/\\]+)(?::(?P<seed>\d{1,10}))?=)?(?P<path>.+)", re.DOTALL)
 """`PATH`, `LABEL=PATH` or `LABEL:SEED=PATH`."""
 ADAPTER = "adapter"
 RESULTS = "results_*.json"
+LOG_SAMPLES = "run lm_eval again with --log_samples and --output_path"
 CONTEXT = ("chat_template_sha", "fewshot_as_multiturn", "system_instruction_sha")
 """What of a results file, besides the task's own settings, decides how the harness asked."""
+
+
+ASKED = ("apply_chat_template", "num_fewshot", "generation")
+"""What of a run's identity changes how all its tasks are asked."""
+
+
+class NoRun(ModbenchError):
+    """A folder is there, and no run in it."""
 
 
 def from_record(folder: Path, record: Record) -> RunOutcomes:
     """The outcomes of a finished run of modbench; ModbenchError if its samples are damaged or contradict the record."""
     tasks = {}
     for task, samples in read_run_samples(folder, record).items():
-        settings = record.identity.get("tasks", {}).get(task, {}).get("settings")
-        conditions = {"metric": _metric(samples)} | ({"settings": settings} if isinstance(settings, str) else {})
+        asked = record.identity.get("tasks", {}).get(task, {})
+        conditions = {"metric": _metric(samples), "prompt": _prompt(record.identity, asked)}
+        if isinstance(settings := asked.get("settings"), str):
+            conditions["settings"] = settings
         tasks[task] = _outcomes(samples, conditions)
     adapter, size = _adapter(folder)
     facts = Facts(
@@ -42,10 +54,16 @@ def from_record(folder: Path, record: Record) -> RunOutcomes:
         training=record.training,
         evaluation=record.evaluation,
         tasks=record.tasks,
-        adapter=adapter,
+        adapter=adapter or _stated_adapter(record),
         adapter_bytes=size,
     )
     return RunOutcomes(record.method, record.seed, tasks, record.model.name, facts, folder, record)
+
+
+def _prompt(identity: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """How a task was asked, as far as it is not as its own file says."""
+    own = {name: identity[name] for name in ASKED if name in identity}
+    return canonical_json(own | ({"prompt": asked["prompt"]} if "prompt" in asked else {}))
 
 
 def _adapter(folder: Path) -> tuple[str | None, int | None]:
@@ -53,8 +71,20 @@ def _adapter(folder: Path) -> tuple[str | None, int | None]:
     files = sorted((folder / ADAPTER).glob("*.safetensors"))
     if not files:
         return None, None
-    digest = hashlib.sha256("".join(f"{file.name}:{sha256(file)}\n" for file in files).encode()).hexdigest()
-    return digest, sum(file.stat().st_size for file in files)
+    return _digest({file.name: sha256(file) for file in files}), sum(file.stat().st_size for file in files)
+
+
+def _stated_adapter(record: Record) -> str | None:
+    """The same SHA-256 of an adapter that was evaluated where it lay: its files' are in the identity."""
+    files = record.identity.get("adapter")
+    if not isinstance(files, dict):
+        return None
+    weights = {name: str(digest) for name, digest in files.items() if name.endswith(".safetensors")}
+    return _digest(weights) if weights else None
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name}:{files[name]}\n" for name in sorted(files)).encode()).hexdigest()
 
 
 def from_path(named: str) -> list[RunOutcomes]:
@@ -72,7 +102,8 @@ def from_path(named: str) -> list[RunOutcomes]:
     runs = [from_record(folder, read_record(folder)) for folder in folders]
     runs += [_from_harness(results, path) for results in _newest_results(path)]
     if not runs:
-        raise ModbenchError(f"{path} holds no run: neither {RECORD_FILE} nor lm_eval's {RESULTS} is there or below")
+        error = NoRun if path.is_dir() else ModbenchError
+        raise error(f"{path} holds no run: neither {RECORD_FILE} nor lm_eval's {RESULTS} is there or below")
     return [_renamed(run, label, None if seed is None else int(seed)) for run in runs]
 
 
@@ -89,14 +120,13 @@ def _newest_results(path: Path) -> list[Path]:
 
 
 def _from_harness(results: Path, root: Path) -> RunOutcomes:
-    remedy = "run lm_eval again with --log_samples and --output_path"
+    remedy = LOG_SAMPLES
     value = read_json(results, remedy)
     if not isinstance(value, dict) or not isinstance(value.get("configs"), dict):
         raise ModbenchError(f"{results} is no results file of lm_eval: {remedy}")
-    stamp = results.stem.removeprefix("results_")
     tasks = {}
     for task, config in value["configs"].items():
-        file = results.with_name(f"samples_{task}_{stamp}.jsonl")
+        file = _samples_beside(results, task)
         samples = _harness_samples(file, remedy)
         stated = value.get("n-samples", {}).get(task, {}).get("effective")
         if stated is not None and stated != len(samples):
@@ -107,6 +137,21 @@ def _from_harness(results: Path, root: Path) -> RunOutcomes:
         raise ModbenchError(f"{results} has no task: {remedy}")
     name = results.parent.name if results.parent != root or len(root.name) else str(root)
     return RunOutcomes(name, 0, tasks, str(value.get("model_name") or name), folder=results.parent)
+
+
+def samples_of(run: RunOutcomes, task: str) -> list[Sample]:
+    """The samples behind the verdicts of `run` on `task`, read from its folder; ModbenchError if there is none."""
+    if run.folder is None:
+        raise ModbenchError(
+            f"the responses of {run.name} are not at hand, its verdicts alone: name the folder of its run"
+        )
+    if run.record is not None:
+        return read_samples(samples_file(run.folder, task))
+    return _harness_samples(_samples_beside(max(run.folder.glob(RESULTS)), task), LOG_SAMPLES)
+
+
+def _samples_beside(results: Path, task: str) -> Path:
+    return results.with_name(f"samples_{task}_{results.stem.removeprefix('results_')}.jsonl")
 
 
 def _harness_samples(file: Path, remedy: str) -> list[Sample]:
@@ -120,7 +165,8 @@ def _harness_samples(file: Path, remedy: str) -> list[Sample]:
                 row = json.loads(line)
                 first = first or row["filter"]
                 if row["filter"] == first:
-                    samples.append(to_sample(row))
+                    sample = to_sample(as_logged(row))
+                    samples.append(sample.model_copy(update={"question": sample.question or question_of(row)}))
     except FileNotFoundError:
         raise ModbenchError(f"there is no {file}: {remedy}") from None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, StopIteration) as error:

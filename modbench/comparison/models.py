@@ -35,20 +35,37 @@ class Score(_Frozen):
 
 
 class Clean(_Frozen):
-    """One task without the problems that the method's own training data contained.
+    """One method on the problems of a task that none of the compared methods was trained on.
 
-    `seen` of `n` problems are in it; `score` is the accuracy on the others (None where none is left).
+    `seen` problems are in the method's own training data, `n` in nobody's, and `score` is the accuracy on these `n`
+    (None: none is left). None too where the training data are not known, for `n` and `score` those of any method.
     """
 
-    n: int
-    seen: int
+    n: int | None
+    seen: int | None
     score: Score | None
 
 
+class Best(_Frozen):
+    """The most accurate `methods` on a task (or `MACRO`, `MICRO`), and those `tied` with them: not significantly worse.
+
+    Worse is what a paired test against the first of them says: with one seed an exact McNemar p below 0.05, adjusted
+    by Holm over all methods and tasks compared with it, else and for `MACRO` and `MICRO` the wider 95 % interval of the
+    difference below 0. A method without a seed in common with the best is neither tied nor worse.
+    """
+
+    methods: list[str]
+    tied: list[str]
+
+
 class Cost(_Frozen):
-    """What a method costs: means over seeds, the largest peak; None is unknown. Speeds are in tokens per second."""
+    """What a method costs: means over seeds, the largest peak; None is unknown. Speeds are in tokens per second.
+
+    `overhead` is how many more parameters it trains than `Comparison.over`, in percent.
+    """
 
     parameters: Parameters | None
+    overhead: float | None
     adapter_bytes: int | None
     train_seconds: float | None
     train_speed: float | None
@@ -58,7 +75,8 @@ class Cost(_Frozen):
 
 
 class MethodRow(_Frozen):
-    """One method over its seeds. `tasks`, `macro` and `micro` are accuracies; `clean` is None where nothing is known.
+    """One method over its seeds. `tasks`, `macro` and `micro` are accuracies, `clean_macro` is the mean of those in
+    `clean` (None: a task has none).
 
     `no_answer` and `unreadable` are counts by task, summed over seeds. `gates` are those of `late_layers`, counted
     from 0. `pareto` names the costs (fields of `Cost`, `total` for trained parameters) on whose front of macro accuracy
@@ -70,7 +88,8 @@ class MethodRow(_Frozen):
     tasks: dict[str, Score]
     macro: Score
     micro: Score
-    clean: dict[str, Clean] | None
+    clean: dict[str, Clean]
+    clean_macro: Score | None
     no_answer: dict[str, int | None]
     unreadable: dict[str, int | None]
     late_layers: list[int]
@@ -143,7 +162,8 @@ class SolvedSets(_Frozen):
 
 class Comparison(_Frozen):
     """Methods on the same documents. `problems` is the number of documents of each task; `notes` say what was reduced,
-    what is unknown, and how far the intervals carry. `model` is None where the runs have different bases."""
+    what is unknown, and how far the intervals carry. `model` is None where the runs have different bases. `best` is by
+    task, `MACRO` and `MICRO`; `over` names the method whose trained parameters overheads count from."""
 
     suite: str | None
     model: ModelInfo | None
@@ -151,7 +171,9 @@ class Comparison(_Frozen):
     seeds: list[int]
     baseline: str
     margin: float
+    over: str
     methods: list[MethodRow]
+    best: dict[str, Best]
     differences: list[Difference]
     overlaps: list[PairOverlap]
     solved: SolvedSets | None

@@ -51,24 +51,48 @@ def macro_score(tasks: Sequence[Score]) -> Score:
     )
 
 
-def clean_scores(runs: Sequence[RunOutcomes]) -> dict[str, Clean] | None:
-    """For each task how many problems the training data contained, and the accuracy on the others.
+def clean_scores(methods: Mapping[str, Sequence[RunOutcomes]]) -> dict[str, dict[str, Clean]]:
+    """For each method and task how many problems its training data contained, and its accuracy on those that no
+    method's did, so that all answer the same ones.
 
-    None where it is unknown for some task or seed. Training data do not depend on the seed; should they, a problem that
-    any seed was trained on counts as seen.
+    A problem that any seed was trained on counts as seen, and a method that was not trained has seen none.
     """
+    found: dict[str, dict[str, Clean]] = {method: {} for method in methods}
+    for task in next(iter(methods.values()))[0].tasks:
+        own = {method: _any([_seen(run, task) for run in runs]) for method, runs in methods.items()}
+        anyone = _any(list(own.values()))
+        for method, runs in methods.items():
+            seen, score = own[method], None
+            if anyone is not None and not anyone.all():
+                score = task_score({run.seed: run.tasks[task].correct[~anyone] for run in runs})
+            found[method][task] = Clean(
+                n=None if anyone is None else int((~anyone).sum()),
+                seen=None if seen is None else int(seen.sum()),
+                score=score,
+            )
+    return found
+
+
+def clean_macro(clean: Mapping[str, Clean]) -> Score | None:
+    """The unweighted mean of the clean accuracies; None if a task has none."""
+    scores = [of.score for of in clean.values() if of.score is not None]
+    return macro_score(scores) if len(scores) == len(clean) else None
+
+
+def _seen(run: RunOutcomes, task: str) -> NDArray[np.bool_] | None:
     import numpy as np
 
-    found = {}
-    for task in runs[0].tasks:
-        flags = [flag for run in runs if (flag := run.tasks[task].seen) is not None]
-        if len(flags) < len(runs):
-            return None
-        unseen = ~np.logical_or.reduce(flags)
-        rest = {run.seed: run.tasks[task].correct[unseen] for run in runs} if unseen.any() else None
-        seen = int((~unseen).sum())
-        found[task] = Clean(n=len(unseen), seen=seen, score=task_score(rest) if rest else None)
-    return found
+    outcomes = run.tasks[task]
+    untrained = run.facts is not None and run.facts.training is None
+    return np.zeros(outcomes.n, dtype=bool) if untrained else outcomes.seen
+
+
+def _any(flags: Sequence[NDArray[np.bool_] | None]) -> NDArray[np.bool_] | None:
+    """Which problems any of `flags` marks; unknown where any is."""
+    import numpy as np
+
+    known = [flag for flag in flags if flag is not None]
+    return np.logical_or.reduce(known) if len(known) == len(flags) else None
 
 
 def verdicts_of(runs: Sequence[RunOutcomes], task: str) -> dict[int, NDArray[np.bool_]]:

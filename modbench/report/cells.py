@@ -37,6 +37,31 @@ def seconds(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.{1 if value < 1000 else 0}f}"
 
 
-def mebibytes(size: int | None) -> str:
+def speed(value: float | None) -> str:
+    """`1,234`, in tokens per second."""
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def mebibytes(size: int | None, digits: int = 0) -> str:
     """`1,234`, from bytes."""
-    return UNKNOWN if size is None else f"{size / 2**20:,.0f}"
+    return UNKNOWN if size is None else f"{size / 2**20:,.{digits}f}"
+
+
+def points(difference: float, sign: str = "+") -> str:
+    """`+1.2`: a difference of two fractions, in points."""
+    return f"{100 * difference:{sign}z.1f}"
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    """`[-0.5, 2.9]`, in points."""
+    return UNKNOWN if ends is None else f"[{100 * ends[0]:z.1f}, {100 * ends[1]:z.1f}]"
+
+
+def p_value(value: float) -> str:
+    """`0.031`, two significant digits; `<0.001` below that."""
+    return "<0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def ratio(value: float | None) -> str:
+    """`0.851`."""
+    return UNKNOWN if value is None else f"{value:.3f}"

@@ -15,6 +15,8 @@ from modbench.errors import unknown
 _TABULATE = {"table": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
 FORMATS = (*_TABULATE, "csv", "json")
 """Names for `--format`; the LaTeX one wants the package booktabs."""
+_BOLD = ("\ue000", "\ue001")
+"""What stands around a bold cell until tabulate has escaped it: it would escape LaTeX's own."""
 
 
 def check_format(name: str) -> None:
@@ -40,7 +42,21 @@ def render_rows(headers: Sequence[str], rows: Sequence[Sequence[object]], format
     heads = [_cell(header, format) for header in headers]
     align = ["right" if rows and all(map(_is_number, column)) else "left" for column in zip(*rows, strict=True)]
     text = tabulate(cells, heads, _TABULATE[format], disable_numparse=True, colalign=align or None)
-    return text.replace("±", r"$\pm$") if format == "latex" else text
+    return as_latex(text) if format == "latex" else text
+
+
+def bold(text: str, format: str) -> str:
+    """`text` as a cell in bold, where the format has it."""
+    if format == "latex":
+        return text.join(_BOLD)
+    return f"**{text}**" if format == "markdown" else text
+
+
+def as_latex(text: str) -> str:
+    """What is left to do after escaping: bold, signs, and a minus before a number that is no hyphen."""
+    for sign, command in ((_BOLD[0], r"\textbf{"), (_BOLD[1], "}"), ("±", r"$\pm$"), ("†", r"$^{\dagger}$")):
+        text = text.replace(sign, command)
+    return re.sub(r"(?<=[\s\[{])-(?=\d)", "$-$", text)
 
 
 def as_json(value: object) -> str:
@@ -54,4 +70,4 @@ def _cell(text: str, format: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return value is None or re.match(r"[+-]?\d|-?$", str(value)) is not None
+    return value is None or re.match(rf"[*{_BOLD[0]}]*[+<-]?\d|-?$", str(value)) is not None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from modbench.report import cells
-from modbench.report.tables import Table
+from modbench.report.layout import Table
 
 if TYPE_CHECKING:
     from modbench.records import Sample

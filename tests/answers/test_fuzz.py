@@ -1,8 +1,9 @@
-"""Any string is judged: without an exception, in time, and what is printed reads back. 120,000 strings in all."""
+"""Any string is judged: without an exception, in time, and what is printed reads back. 105,000 strings in all."""
 
 from __future__ import annotations
 
 import string
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,6 @@ from modbench.answers.settle import settle
 
 from .hostile import PIECES, SECONDS, seconds
 
-EACH = 30_000
 ANY = st.text(st.characters(), max_size=60)
 FRAGMENTS = st.lists(
     st.sampled_from(PIECES)
@@ -60,7 +60,10 @@ LABELS = [
     {"true": "", "false": ""},
     {"answer1": "a store", "answer2": "12", "answer3": "½"},
 ]
-fuzz = settings(max_examples=EACH, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+def fuzz(strings: int) -> settings:
+    return settings(max_examples=strings, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 def check(text: str) -> None:
@@ -76,34 +79,34 @@ def check(text: str) -> None:
         assert isinstance(again, Number)
         assert (again.value, again.percent, str(again)) == (number.value, number.percent, printed)
     for labels in LABELS:
-        assert seconds(lambda: judge_choice(text, "A", labels)) < SECONDS
+        assert seconds(partial(judge_choice, text, "A", labels)) < SECONDS
         label = extract_choice(text, labels)
         assert label is None or (label in labels and extract_choice(label, labels) == label)
 
 
 @pytest.mark.long
-@fuzz
+@fuzz(40_000)
 @given(ANY)
 def test_any_text(text: str) -> None:
     check(text)
 
 
 @pytest.mark.long
-@fuzz
+@fuzz(15_000)
 @given(FRAGMENTS)
 def test_fragments_of_answers(text: str) -> None:
     check(text)
 
 
 @pytest.mark.long
-@fuzz
+@fuzz(40_000)
 @given(MATHS)
 def test_signs_and_digits(text: str) -> None:
     check(text)
 
 
 @pytest.mark.long
-@fuzz
+@fuzz(10_000)
 @given(LATEX, st.sampled_from(["{}", "The answer is {}.", "#### {}", "${}$"]))
 def test_nested_latex(text: str, frame: str) -> None:
     check(frame.replace("{}", text))

@@ -19,7 +19,7 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
 def grid(folder: Path, *methods: str, **options: Any) -> Grid:
-    return Grid(methods=list(methods), runs=folder / "runs", **options)
+    return Grid(methods=list(methods), runs=[folder / "runs"], **options)
 
 
 def config(folder: Path, name: str = "adapter_config.json", **fields: Any) -> Path:

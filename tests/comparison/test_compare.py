@@ -141,15 +141,18 @@ def test_solved_sets_are_those_of_python(table: list[tuple[bool, ...]]) -> None:
         assert found.solved.attained[name] == (len(sets[name]) / len(union) if union else None)
 
 
-def test_clean_accuracy_leaves_out_what_was_trained_on() -> None:
+def test_clean_accuracy_is_over_what_no_method_was_trained_on() -> None:
     verdicts = {"x": {"p": True, "q": True, "r": False}}
-    (row,) = compare([run("a", verdicts, seen={"p"})]).methods
-    assert row.clean is not None and (row.clean["x"].n, row.clean["x"].seen) == (3, 1)
-    assert row.clean["x"].score is not None and row.clean["x"].score.accuracy == 0.5
+    a, b = compare(
+        [run("a", verdicts, seen={"p"}), run("b", {"x": {"r": True, "q": True, "p": True}}, seen={"q"})]
+    ).methods
+    assert (a.clean["x"].n, a.clean["x"].seen, b.clean["x"].n, b.clean["x"].seen) == (1, 1, 1, 1)
+    scores = a.clean["x"].score, b.clean["x"].score
+    assert [score and score.accuracy for score in scores] == [0.0, 1.0]
     (everything,) = compare([run("a", verdicts, seen={"p", "q", "r"})]).methods
-    assert everything.clean is not None and everything.clean["x"].score is None
+    assert (everything.clean["x"].n, everything.clean["x"].score) == (0, None)
     (unknown,) = compare([run("a", verdicts)]).methods
-    assert unknown.clean is None
+    assert (unknown.clean["x"].n, unknown.clean["x"].seen, unknown.clean["x"].score) == (None, None, None)
 
 
 def test_documents_are_joined_by_key_not_by_position() -> None:

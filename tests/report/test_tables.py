@@ -3,40 +3,52 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from modbench.compare import Comparison, compare
+from modbench.comparison.compare import compare as compare_outcomes
+from modbench.comparison.load import from_record
+from modbench.comparison.models import Comparison
 from modbench.errors import ModbenchError
-from modbench.leaderboard import from_records
-from modbench.records import ModelInfo, Parameters, Record, TaskResult
-from modbench.report.formats import render_rows
-from modbench.report.tables import leaderboard_rows, render
+from modbench.records import ModelInfo, Parameters, Record
+from modbench.report.tables import render
 
+from ..seen import mark_seen
+
+MakeRun = Callable[..., tuple[Path, Record]]
 MODEL = ModelInfo(name="tiny_llama", revision=None, sha256="a" * 64, note="made here")
 TABLE = """\
 Suite demo, model tiny_llama (made here)
 Problems: one 4, two 2
 Seed: 0
-Accuracy in percent ± standard error; overhead of trained parameters over lora_not_k; layers count from 0
+Test problems in the method's own training data: base: none; mod_k: unknown
+Note: mod_k and base are compared with one seed each: their intervals hold for these trained models only
 
-method              one          two         mean    trained    overhead    late layers      mean gates    train s    eval s    peak MiB
---------  -------------  -----------  -----------  ---------  ----------  -------------  --------------  ---------  --------  ----------
-base        0.0 ± 0.0    0.0 ± 0.0    0.0 ± 0.0            0           -              -               -          -       2.5           1
-mod_k     25.0 ± 25.0  100.0 ± 0.0  62.5 ± 12.5      1,100    +10.00 %        9 10 11  0.25 0.25 0.50       10.5       2.5           2
+Accuracy in percent (Wilson's 95 % interval over problems); macro: mean of tasks ± standard error
 
-Problems solved by two methods
+method               one                 two        macro             micro  vs base
+--------  --------------  ------------------  -----------  ----------------  ---------------
+base      0.0 (0.0-49.0)      0.0 (0.0-65.8)    0.0 ± 0.0    0.0 (0.0-39.0)  baseline
+mod_k     25.0 (4.6-69.9)  100.0 (34.2-100.0)  62.5 ± 12.5  50.0 (18.8-81.2)  +62.5 undecided
 
-A     B        both    only A    only B    neither    Jaccard
-----  -----  ------  --------  --------  ---------  ---------
-base  mod_k       0         0         3          3      0.000
-"""  # noqa: E501
+Difference from base in points; 95 % intervals: paired bootstrap over problems; standing by these
+p: exact McNemar of each pair of runs, adjusted by Holm over 2 tests
+Detectable: the smallest difference that these problems would show at 0.05 with 80 % power
+
+method    task      difference  95 % over problems      p adjusted    detectable  standing
+--------  ------  ------------  --------------------  ------------  ------------  ----------
+"""
+
+
+def compare(runs: list[tuple[Path, Record]], baseline: str | None = None) -> Comparison:
+    return compare_outcomes([from_record(*run) for run in runs], baseline)
 
 
 @pytest.fixture
-def comparison(make_run: Callable[..., tuple[Path, Record]]) -> Comparison:
+def comparison(make_run: MakeRun) -> Comparison:
     return compare(
         [
             make_run(
@@ -53,70 +65,189 @@ def comparison(make_run: Callable[..., tuple[Path, Record]]) -> Comparison:
     )
 
 
-def squeezed(text: str) -> list[list[str]]:
+def squeezed(text: str) -> list[str]:
     """Lines without rules and without widths."""
-    return [line.split() for line in text.splitlines() if line.strip("- ")]
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip("- ")]
 
 
-def test_table(comparison: Comparison) -> None:
-    assert squeezed(render(comparison, "table")) == squeezed(TABLE)
+def blocks(comparison: Comparison, **options: bool) -> Iterator[list[dict[str, str]]]:
+    """The tables of the csv format."""
+    for block in render(comparison, "csv", **options).split("\n\n"):
+        yield list(csv.DictReader(io.StringIO(block)))
+
+
+def test_what_one_wants_to_know_comes_first(comparison: Comparison) -> None:
+    text = render(comparison, "table")
+    assert squeezed(text)[: len(squeezed(TABLE))] == squeezed(TABLE)
+    rest = squeezed(text)[len(squeezed(TABLE)) :]
+    assert "A B both only A only B neither Jaccard kappa Yule's Q" in rest
+    assert "base mod_k 0 0 3 3 0.000 0.000 -" in rest
+    assert "Union: at least one method solves 3 of 6 problems" in rest
+    assert "mod_k 3 100.0 3" in rest
+    assert "base 0 0 0 0* - - - -" in rest
+    assert "mod_k 1,000 40 60 1,100* +10.00 % - 9 10 11 0.25 0.25 0.50" in rest
+    assert rest[-1] == "mod_k 10.5* 95 2.5* - 2*"
+
+
+def test_the_plain_table_is_readable(make_run: MakeRun) -> None:
+    """Fifteen tasks and twelve methods: no table is wider than a wide terminal."""
+    tasks = {f"modbench_task_number_{number}": [True, False, number % 2 == 0] for number in range(15)}
+    runs = [make_run(f"mod_k_top{j}", tasks, seed) for j in range(12) for seed in (0, 1)]
+    lines = render(compare(runs), "table").splitlines()
+    rows = [line for line in lines if re.match(r"(mod_k_top\d+|-+)  ", line)]
+    tables = [line for line in rows if "sd" not in line]
+    assert len(rows) > 12 * 8
+    assert sum(len(line) <= 160 for line in tables) / len(tables) > 0.9
+    assert "of 66 pairs those with mod_k_top0" in "\n".join(lines)
 
 
 def test_json_has_full_precision(comparison: Comparison) -> None:
     found = json.loads(render(comparison, "json"))
     assert found == comparison.to_dict()
-    assert Comparison.model_validate(found) == comparison
-    assert found["methods"][1]["tasks"]["modbench_one"] == {"accuracy": 0.25, "stderr": 0.25}
+    assert Comparison.model_validate(found).to_dict() == found
+    assert found["methods"][1]["tasks"]["modbench_one"]["accuracy"] == 0.25
 
 
 def test_csv_has_a_block_per_table(comparison: Comparison) -> None:
-    methods, overlaps = (list(csv.DictReader(io.StringIO(block))) for block in render(comparison, "csv").split("\n\n"))
-    assert [row["method"] for row in methods] == ["base", "mod_k"]
-    assert float(methods[1]["mean_stderr"]) == comparison.methods[1].mean.stderr
-    assert [methods[1][part] for part in ("lora", "norms", "router", "total")] == ["1000", "40", "60", "1100"]
-    assert (methods[1]["late_layers"], methods[1]["gates"]) == ("9 10 11", "0.25 0.25 0.5")
-    assert (methods[0]["gates"], methods[0]["train_seconds"], methods[0]["overhead_percent"]) == ("", "", "")
+    accuracies, differences, overlaps, union, costs = blocks(comparison)
+    assert [row["method"] for row in accuracies] == ["base", "mod_k"]
+    assert float(accuracies[1]["macro_stderr"]) == comparison.methods[1].macro.stderr
+    assert float(accuracies[1]["modbench_one_low"]) == comparison.methods[1].tasks["modbench_one"].low
+    assert [row["task"] for row in differences] == ["modbench_one", "modbench_two", "macro", "micro"]
+    assert float(differences[2]["low"]) == comparison.differences[2].interval[0]
     (pair,) = overlaps
-    assert list(pair) == ["a", "b", "seeds", "both", "only_a", "only_b", "neither", "jaccard"]
-    assert list(pair.values()) == ["base", "mod_k", "0", "0", "0", "3", "3", "0.0"]
+    assert list(pair) == ["a", "b", "seeds", "both", "only_a", "only_b", "neither", "jaccard", "kappa", "yule_q"]
+    assert list(pair.values()) == ["base", "mod_k", "0", "0", "0", "3", "3", "0.0", "0.0", ""]
+    assert [row["attained"] for row in union] == ["0.0", "1.0"]
+    assert [costs[1][part] for part in ("lora", "norms", "router", "total")] == ["1000", "40", "60", "1100"]
+    assert (costs[1]["late_layers"], costs[1]["gates"]) == ("9 10 11", "0.25 0.25 0.5")
+    assert (costs[0]["gates"], costs[0]["train_seconds"], costs[0]["overhead_percent"]) == ("", "", "")
+    assert costs[1]["pareto"].split() == comparison.methods[1].pareto
 
 
-def test_markdown_and_latex_hold_the_same_cells(comparison: Comparison) -> None:
-    assert "| mod_k | 25.0 ± 25.0 | 100.0 ± 0.0 |" in " ".join(render(comparison, "markdown").split())
-    latex = render(comparison, "latex")
-    assert r"mod\_k" in latex and r"25.0 $\pm$ 25.0" in latex and r"+10.00 \%" in latex
-    outside = [line for line in latex.splitlines() if not line.startswith("%")]
-    assert not any("_" in line.replace(r"\_", "") for line in outside)
+def balanced(latex: str) -> bool:
+    """Whether braces, groups and environments close in order, and nothing special is left unescaped."""
+    assert latex.isascii()
+    lines = [line for line in latex.splitlines() if not line.startswith("%")]
+    text = re.sub(r"\\[%&_#{}]", "", "\n".join(lines))
+    depth, open_environments = 0, []
+    for name, sign in re.findall(r"\\(?:begin|end)\{(\w+)\}|([{}])", text):
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        assert depth >= 0, name
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            open_environments.append(name)
+        else:
+            assert open_environments.pop() == name
+    maths = text.count("$")
+    outside = "".join(part for number, part in enumerate(text.split("$")) if number % 2 == 0)
+    outside = re.sub(r"\\(begin|end|label|caption|textbf|ensuremath)\b|\{[lr]+\}|tab:[\w-]+", "", outside)
+    return depth == 0 and not open_environments and maths % 2 == 0 and not re.search(r"[_#%^~]", outside)
 
 
-def test_seeds_that_differ_are_said(make_run: Callable[..., tuple[Path, Record]]) -> None:
-    runs = [make_run(method, {"one": [True]}, seed) for method in "ab" for seed in (0, 1)]
-    text = render(compare([*runs, make_run("c", {"one": [False]}, 1)]), "table")
+def rows_of(latex: str, label: str) -> list[list[str]]:
+    table = latex.split(rf"\label{{tab:{label}}}")[1].split(r"\end{tabular}")[0]
+    return [[cell.strip() for cell in line.rstrip("\\ ").split("&")] for line in table.splitlines() if "&" in line]
+
+
+def test_latex_goes_into_a_paper_as_it_is(comparison: Comparison, contaminated: Comparison) -> None:
+    for of in (comparison, contaminated):
+        latex = render(of, "latex", clean=True, every_seed=True)
+        assert balanced(latex)
+        assert latex.count(r"\begin{table}") == latex.count(r"\caption{") == latex.count(r"\bottomrule")
+        for table in latex.split(r"\begin{tabular}")[1:]:
+            columns = len(table[1 : table.index("}")])
+            body = table.split(r"\end{tabular}")[0]
+            assert {line.count("&") + 1 for line in re.sub(r"\\&", "", body).splitlines() if "&" in line} == {columns}
+    assert r"$-$" not in render(comparison, "latex").split(r"\label{tab:overlap}")[1]
+
+
+def test_the_best_is_bold_and_ties_are_marked(make_run: MakeRun) -> None:
+    right = {"best": 100, "near_by": 98, "far": 60}
+    found = compare([make_run(name, {"one": [place < n for place in range(200)]}) for name, n in right.items()])
+    rows = rows_of(render(found, "latex"), "accuracy")
+    assert [row[:2] for row in rows[1:]] == [
+        ["best", r"\textbf{50.0} $\pm$ 3.5"],
+        [r"near\_by", r"49.0$^{\dagger}$ $\pm$ 3.5"],
+        ["far", r"30.0 $\pm$ 3.2"],
+    ]
+    assert "| **50.0** (43.1-56.9) |" in render(found, "markdown")
+    assert "**" not in render(found, "table") and "†" not in render(found, "table")
+    alone = compare([make_run("alone", {"one": [True]})])
+    assert "textbf" not in render(alone, "latex") and "**" not in render(alone, "markdown")
+
+
+def test_seeds(make_run: MakeRun) -> None:
+    runs = [make_run(method, {"one": [True, bool(seed)]}, seed) for method in "ab" for seed in (0, 1)]
+    text = render(compare([*runs, make_run("c", {"one": [False, False]}, 1)]), "table")
     assert "Mean over seeds: a 0, 1; b 0, 1; c 1" in text
     assert "added up over the seeds that both have" in text
-    assert ["a", "b", "0,", "1", "2", "0", "0", "0", "1.000"] in squeezed(text)
-    assert ["a", "c", "1", "0", "1", "0", "0", "0.000"] in squeezed(text)
-    assert "Mean over seeds: 0, 1\n" in render(compare(runs), "table")
+    assert "a b 0, 1 3 0 0 1 1.000 1.000 1.000" in squeezed(text)
+    assert {"a 35.4", "c -"} <= set(squeezed(text)) and "a 0 50.0" not in squeezed(text)
+    both = compare(runs)
+    assert "Mean over seeds: 0, 1\n" in render(both, "table")
+    every = squeezed(render(both, "table", every_seed=True))
+    assert every[every.index("method seed one") :][1:4] == ["a 0 50.0", "a 1 100.0", "a sd 35.4"]
+    seeds = list(blocks(both, every_seed=True))[1]
+    assert [(row["method"], row["seed"], row["one"]) for row in seeds][:2] == [("a", "0", "0.5"), ("a", "1", "1.0")]
 
 
-def test_one_method_has_no_overlap_table(make_run: Callable[..., tuple[Path, Record]]) -> None:
+def test_exclusive_sets_of_three_methods(make_run: MakeRun) -> None:
+    verdicts = {"a": [True, True, False, False], "b": [True, False, True, False], "c": [True, False, False, False]}
+    found = compare([make_run(name, {"one": of}) for name, of in verdicts.items()])
+    lines = squeezed(render(found, "table"))
+    assert lines[lines.index("problems % solved by") :][1:5] == ["1 25.0 none", "1 25.0 a", "1 25.0 b", "1 25.0 all"]
+    assert {"a 2 66.7 1", "c 1 33.3 0"} <= set(lines)
+
+
+def test_one_method_has_nothing_beside_it(make_run: MakeRun) -> None:
     alone = compare([make_run("a", {"one": [True]})])
-    assert "Jaccard" not in render(alone, "table") and "jaccard" not in render(alone, "csv")
+    for format in ("table", "csv"):
+        assert not re.search("jaccard|mcnemar|union|macro$", render(alone, format).lower())
+
+
+@pytest.fixture
+def contaminated(make_run: MakeRun) -> Comparison:
+    verdicts = {"modbench_one": [True, True, False, False], "modbench_two": [True, False]}
+    base = make_run("base", {task: [False] * len(of_task) for task, of_task in verdicts.items()}, training=None)
+    marks = {"modbench_one": [True, False, False, False], "modbench_two": [False, False]}
+    return compare([base, mark_seen(make_run("mod_k", verdicts), marks)])
+
+
+def test_what_was_trained_on_is_said(contaminated: Comparison, make_run: MakeRun) -> None:
+    said = "Test problems in the method's own training data: base: none; mod_k: one 25.0 %"
+    for format in ("table", "markdown", "latex"):
+        assert said in render(contaminated, format)
+    untouched = compare([mark_seen(make_run("c", {"one": [True, False]}), {"one": [False, False]})])
+    assert "No test problem is in the training data" in render(untouched, "table")
+    assert "training data" not in render(compare([make_run("d", {"one": [True]})]), "table")
+
+
+def test_clean_table(contaminated: Comparison) -> None:
+    assert "clean" not in render(contaminated, "table").lower()
+    lines = squeezed(render(contaminated, "table", clean=True))
+    start = lines.index("method task problems seen % accuracy clean problems clean accuracy")
+    assert lines[start - 1].startswith("Clean: the problems that no training data of these methods contains")
+    assert lines[start + 1 : start + 7] == [
+        "base one 4 0.0 0.0 ± 0.0 3 0.0 ± 0.0",
+        "base two 2 0.0 0.0 ± 0.0 2 0.0 ± 0.0",
+        "base macro 0.0 ± 0.0 0.0 ± 0.0",
+        "mod_k one 4 25.0 50.0 ± 28.9 3 33.3 ± 33.3",
+        "mod_k two 2 0.0 50.0 ± 50.0 2 50.0 ± 50.0",
+        "mod_k macro 50.0 ± 28.9 41.7 ± 30.0",
+    ]
+
+
+def test_clean_in_the_other_formats(contaminated: Comparison, comparison: Comparison) -> None:
+    one = next(row for row in list(blocks(contaminated, clean=True))[1] if row["method"] == "mod_k")
+    assert (one["task"], one["seen"], one["clean_problems"]) == ("modbench_one", "1", "3")
+    assert float(one["clean_accuracy"]) == pytest.approx(1 / 3)
+    found = json.loads(render(contaminated, "json"))["methods"][1]
+    assert found["clean"]["modbench_one"]["seen"] == 1 and found["clean_macro"]["accuracy"] == pytest.approx(5 / 12)
+    # What is unknown of one method leaves no problems to compare them on.
+    assert "base two 2 0.0 0.0 ± 0.0 - -" in squeezed(render(comparison, "table", clean=True))
 
 
 def test_unknown_format(comparison: Comparison) -> None:
     with pytest.raises(ModbenchError, match="did you mean latex"):
         render(comparison, "latx")
-
-
-def test_leaderboard_is_sorted_by_mean(make_record: Callable[..., Record]) -> None:
-    board = from_records(
-        [
-            make_record(tasks={"modbench_one": TaskResult.from_counts(4, 1)}),
-            make_record(method="lora_all", tasks={"modbench_two": TaskResult.from_counts(4, 4)}, gates=None),
-        ]
-    )
-    assert [" ".join(line) for line in squeezed(render_rows(*leaderboard_rows(board), "table"))[1:]] == [
-        "lora_all 0 - 100.0 ± 0.0 100.0 ± 0.0 1,100 +10.00 % - -",
-        "mod_k 0 25.0 ± 25.0 - 25.0 ± 25.0 1,100 +10.00 % 9 10 11 0.25 0.25 0.50",
-    ]

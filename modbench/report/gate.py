@@ -1,0 +1,214 @@
+"""What the gate found: as a table, as Markdown for a CI service's summary, and as JUnit XML."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from modbench.gate import Check, Status, verdict
+from modbench.report import cells
+from modbench.report.formats import as_json, render_rows
+from modbench.report.layout import Table, caption, short
+
+if TYPE_CHECKING:
+    from modbench.gate_documents import Document, Finding
+
+_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML forbids, and those that would steer a terminal."""
+SHOWN = ("question", "gold", "answer", "response")
+"""What is shown of a sample."""
+LONGEST = 2000
+"""Characters of a question or response that are shown."""
+
+
+def render(findings: Sequence[Finding], notes: Sequence[str], format: str) -> str:
+    """The checks as a table, under it what did not pass, with its documents, and a line with the verdict.
+
+    `csv` has the checks alone, in full precision, and `json` everything. Raises ModbenchError for an unknown format.
+    """
+    checks = [finding.check for finding in findings]
+    if format == "json":
+        return as_json(
+            {"verdict": verdict(checks), "notes": list(notes), "checks": [_json(finding) for finding in findings]}
+        )
+    if format == "csv":
+        return render_rows(*_values(checks), format)
+    blocks = [caption(_caption(notes), format), render_rows(*_cells(checks), format)]
+    for finding in _failing(findings):
+        blocks += [caption([sentence(finding.check)], format), *(_text(each, format) for each in finding.documents)]
+    return "\n\n".join([*blocks, caption([conclusion(checks)], format)])
+
+
+def summary(title: str, findings: Sequence[Finding], notes: Sequence[str]) -> str:
+    """The same as a Markdown page, with the documents folded away."""
+    checks = [finding.check for finding in findings]
+    blocks = [f"## {_inline(title)}", f"**{_inline(conclusion(checks))}**"]
+    for finding in _failing(findings):
+        blocks.append(f"- {_inline(sentence(finding.check))}")
+        if finding.documents:
+            texts = "\n".join(f"<pre>{html.escape(_plain(document))}</pre>" for document in finding.documents)
+            some = f"{len(finding.documents)} of {len(finding.check.lost)}"
+            blocks.append(f"<details><summary>Solved before and not now: {some}</summary>\n\n{texts}\n\n</details>")
+    table = render_rows(*_cells(checks), "markdown")
+    return "\n\n".join([*blocks, table, caption([_inline(line) for line in _caption(notes)], "markdown")]) + "\n"
+
+
+def junit(title: str, findings: Sequence[Finding]) -> str:
+    """JUnit XML with a test case per check: what cannot be told is skipped. Control characters are left out."""
+    checks = [finding.check for finding in findings]
+    counts = {
+        "tests": str(len(checks)),
+        "failures": str(_count(checks, Status.REGRESSED)),
+        "errors": "0",
+        "skipped": str(_count(checks, Status.CANNOT_TELL)),
+    }
+    root = ElementTree.Element("testsuites", counts)
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _printable(title), **counts})
+    for check, documents in findings:
+        name = " ".join(filter(None, (check.kind, check.task, _seed(check))))
+        case = ElementTree.SubElement(suite, "testcase", {"classname": _printable(check.method), "name": name})
+        if check.status is Status.PASSED:
+            continue
+        kind = "failure" if check.status is Status.REGRESSED else "skipped"
+        outcome = ElementTree.SubElement(case, kind, {"message": _printable(sentence(check))})
+        outcome.text = "\n\n".join(map(_plain, documents))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
+
+
+def sentence(check: Check) -> str:
+    """A check in words: what was checked, what came of it, and by how much it differs."""
+    what = " ".join(filter(None, (check.method, _seed(check), check.task and short(check.task), check.kind)))
+    said = f"{what}: {check.status}" + (f": {check.said}" if check.said else "")
+    if check.before is None or check.after is None:
+        return said
+    before, after = (_amount(check.kind, value) for value in (check.before, check.after))
+    said += f"; {before} before, {after} now"
+    if check.interval is not None:
+        p_value = "" if check.p_value is None else f"; p {cells.p_value(check.p_value)}"
+        said += f" ({cells.points(check.after - check.before)} points, {cells.interval(check.interval)}{p_value})"
+        said += f"; {len(check.lost)} documents solved before are not now, {len(check.gained)} the other way"
+    if check.detectable is not None:
+        said += f"; a loss of {cells.points(check.detectable, sign='')} points would show in 80 % of cases"
+    return said
+
+
+def conclusion(checks: Sequence[Check]) -> str:
+    """The verdict in a line."""
+    if not checks:
+        return f"{Status.CANNOT_TELL}: there is nothing to check, the leaderboard has no measured row"
+    counted = [f"{_count(checks, status)} {status}" for status in Status if _count(checks, status)]
+    return f"{verdict(checks)}: of {len(checks)} checks {', '.join(counted)}"
+
+
+def _cells(checks: Sequence[Check]) -> Table:
+    headers = ["check", "method", "seed", "task", "before", "now", "difference", "95 % interval", "p", "would show"]
+    rows: list[list[object]] = []
+    for check in checks:
+        points = check.difference if check.kind == "accuracy" else None
+        rows.append(
+            [
+                *(check.kind, check.method, cells.UNKNOWN if check.seed is None else check.seed),
+                cells.UNKNOWN if check.task is None else short(check.task),
+                *(cells.UNKNOWN if each is None else _amount(check.kind, each) for each in (check.before, check.after)),
+                cells.UNKNOWN if points is None else cells.points(points),
+                cells.interval(check.interval),
+                cells.UNKNOWN if check.p_value is None else cells.p_value(check.p_value),
+                cells.UNKNOWN if check.detectable is None else cells.points(check.detectable, sign=""),
+                str(check.status),
+            ]
+        )
+    return [*headers, "verdict"], rows
+
+
+def _values(checks: Sequence[Check]) -> Table:
+    headers = [
+        *("check", "method", "seed", "task", "before", "now", "interval_low", "interval_high", "raw_p", "p"),
+        *("documents", "discordance", "would_show", "lost", "gained", "verdict", "reason"),
+    ]
+    return headers, [
+        [
+            *(check.kind, check.method, check.seed, check.task, check.before, check.after),
+            *(check.interval or (None, None)),
+            *(check.raw, check.p_value, check.n, check.discordance, check.detectable),
+            *(len(check.lost), len(check.gained), str(check.status), check.said),
+        ]
+        for check in checks
+    ]
+
+
+def _caption(notes: Sequence[str]) -> list[str]:
+    return [
+        *notes,
+        "Accuracy in percent; p: one-sided, for worse, adjusted over all accuracies (Holm); would show: the smallest "
+        "loss in points that these documents would show in 80 % of cases, at the discordance seen",
+    ]
+
+
+def _json(finding: Finding) -> dict[str, object]:
+    documents = [
+        {"document": document.key, "seed": document.seed}
+        | ({name: _sound(getattr(document.sample, name)) for name in SHOWN} if document.sample else {})
+        for document in finding.documents
+    ]
+    return finding.check.to_dict() | {"documents": documents}
+
+
+def _sound(text: str | None) -> str | None:
+    """`text` without lone surrogates, which no encoding can write."""
+    return None if text is None else text.encode(errors="replace").decode()
+
+
+def _failing(findings: Sequence[Finding]) -> list[Finding]:
+    """What did not pass, regressions first."""
+    order = [Status.REGRESSED, Status.CANNOT_TELL]
+    return [finding for status in order for finding in findings if finding.check.status is status]
+
+
+def _text(document: Document, format: str) -> str:
+    lines = _plain(document).splitlines()
+    if format == "latex":
+        return "\n".join(f"% {line}" for line in lines)
+    return "\n".join(f"    {line}" for line in lines)  # in Markdown a block of code
+
+
+def _plain(document: Document) -> str:
+    """A document in lines, without characters that would steer a terminal."""
+    sample = document.sample
+    if sample is None:
+        return _printable(f"document {document.key}")
+    lines = [f"document {document.key[:16]}, seed {document.seed}"]
+    lines += [f"{name}: {_printable(_cut(getattr(sample, name) or 'none'))}" for name in SHOWN]
+    return "\n".join(lines)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} [{len(text) - LONGEST} more characters]"
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub("", text)
+
+
+def _inline(text: str) -> str:
+    """One line of Markdown in which nothing is markup."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(_printable(text).split()))
+
+
+def _count(checks: Iterable[Check], status: Status) -> int:
+    return sum(check.status is status for check in checks)
+
+
+def _seed(check: Check) -> str | None:
+    return None if check.seed is None else f"seed {check.seed}"
+
+
+def _amount(kind: str, value: float) -> str:
+    if kind == "accuracy":
+        return f"{100 * value:.1f}"
+    if kind == "parameters":
+        return cells.count(int(value))
+    return f"{cells.seconds(value)} s" if kind == "speed" else f"{cells.mebibytes(int(value))} MiB"
