@@ -13,6 +13,7 @@ from modbench.cli import (
     export,
     leaderboard,
     methods,
+    report,
     rescore,
     run,
     suites,
@@ -32,6 +33,7 @@ app.command(epilog=compare.EPILOG)(compare.compare)
 app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=train.EPILOG)(train.train)
 app.command("eval", epilog=eval.EPILOG)(eval.eval_command)
+app.command(epilog=report.EPILOG)(report.report)
 app.command("check", epilog=check.EPILOG)(check.check_command)
 app.command(epilog=rescore.EPILOG)(rescore.rescore)
 app.command(epilog=audit.EPILOG)(audit.audit)
