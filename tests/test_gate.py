@@ -11,7 +11,7 @@ import scipy.stats
 from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes
 from modbench.gate import Check, Limits, Status, check, verdict
 from modbench.records import Evaluation, ModelInfo, Parameters
-from modbench.stats.paired import holm
+from modbench.stats.paired import detectable, holm
 
 N = 1000
 
@@ -109,6 +109,38 @@ def test_a_retrained_adapter_needs_five_seeds() -> None:
     assert found.gained == tuple(f"x{at:05d}" for at in range(N) if often[0][at] <= 2 and often[1][at] >= 3)
     few = accuracy_of(check(before[:4], after[:4]))
     assert few.status is Status.CANNOT_TELL and "5 seeds on both sides, 4 are there" in few.said
+
+
+def test_unknown_adapters_are_not_taken_for_the_same() -> None:
+    solved = np.ones(10, dtype=bool)
+    unknown = run(solved, adapter=None)
+    assert verdict(check([unknown], [unknown])) is Status.CANNOT_TELL
+    untuned = run(solved, adapter=None, total=0)
+    assert verdict(check([untuned], [untuned])) is Status.PASSED
+    assert verdict(check([run(solved)], [replace(run(solved), facts=None)])) is Status.CANNOT_TELL
+
+
+def test_where_some_seeds_are_the_same_all_of_them_count() -> None:
+    rng = np.random.default_rng(5)
+    sides = [pair(rng, 0.2) for _ in range(5)]
+    before = [replace(old, seed=seed) for seed, (old, _) in enumerate(sides)]
+    after = [before[0], *(replace(sides[seed][1], seed=seed, facts=facts(adapter="new")) for seed in range(1, 5))]
+    found = [entry for entry in check(before, after) if entry.kind == "accuracy"]
+    assert [entry.seed for entry in found] == [0, None]
+    gaps = [
+        new.tasks["x"].correct.mean() - old.tasks["x"].correct.mean() for old, new in zip(before, after, strict=True)
+    ]
+    assert found[1].raw == pytest.approx(scipy.stats.ttest_1samp(gaps, 0, alternative="less").pvalue)
+
+
+def test_power_is_that_of_the_adjusted_level() -> None:
+    rng = np.random.default_rng(6)
+    old, new = pair(rng, 0.2)
+    alone = accuracy_of(check([old], [new]))
+    three = check(*([replace(side, method=name) for name in "abc"] for side in (old, new)))
+    assert alone.discordance is not None and alone.n == N
+    assert alone.detectable == detectable(N, alone.discordance, level=0.9)
+    assert three[0].detectable == pytest.approx(detectable(N, alone.discordance, level=1 - 0.1 / 3))
 
 
 def test_more_parameters_are_a_regression() -> None:

@@ -52,6 +52,7 @@ SAYS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+PARTIAL = re.compile(r"\b(?:first|second|third|fourth|fifth|previous|other|his|her|their)\s[aA]$")
 BUT = re.compile(r"[^.\n]{0,60}?\bbut\s(?:rather\s)?")
 NEW_QUESTION = re.compile(
     r"\b(?:[Hh]ow (?:many|much|long|old|far|tall|big|fast|often)|[Ww]hat|[Ww]hich)\b[^?\n]{0,300}\?"
@@ -151,7 +152,7 @@ def _statement(text: str, needle: str, position: int, end: int) -> Statement | N
     if needle.startswith("\\"):
         return Statement(Kind.BOX, position, position + len(needle))
     says = SAYS.match(text, position, min(end, position + 160))
-    if says is None:
+    if says is None or PARTIAL.search(text, max(0, position - 16), position):
         return None
     if says["not"]:
         but = BUT.match(text, says.end(), min(end, says.end() + 80))

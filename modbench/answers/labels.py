@@ -15,6 +15,8 @@ KIND: Final = r"\b(?i:option|choice|answer|solution|ending|statement|number|lett
 NOT_IN_WORD: Final = r"(?![\w'’]|-\w)"
 ARTICLE_ENDS: Final = r"(?=\s*(?:[.),:;*\"'\]}!?$]|\Z|\n|(?:because|since|as|is|which|and|or)\b))"
 NEVER: Final = r"(?!)"
+RIGHT: Final = r"(?i:correct|right|(?:correct|right|best)\s(?:answer|option|choice|one))\b"
+BEST: Final = r"\b(?i:correct|right|best)\s(?i:answer|option|choice|one)"
 SMALL_ENDS: Final = r"(?=\s*(?:[.)\]}*\"$]|\Z|\n))"
 JOIN: Final = r"[)\]]?\s?(?:,|/|&|\bor\b|\band\b)\s?(?:or\s|and\s)?"
 NEGATED = re.compile(r"(?:\bnot|n't|n’t|\bnever|\bneither|\bnor)\s(?:\w+\s){0,2}?[(\[*\"'`]{0,3}$", re.IGNORECASE)
@@ -105,7 +107,9 @@ def _of_letters(letters: str) -> tuple[str, str, str, str]:
     bare = rf"(?![AI])[{upper}]{NOT_IN_WORD}|[{upper}]{ARTICLE_ENDS}|[{lower}]{SMALL_ENDS}"
     stated = rf"{enclosed}|{of_kind}|[(\[*]{{0,3}}(?:{bare})"
     leading = rf"{enclosed}|{of_kind}|[{upper}](?:[).:]|\s*\Z|\s*\n|\s-\s)|[{lower}](?:\)|\W*\Z)"
-    named = rf"{enclosed}|{of_kind}|(?<![\w'’-])[{upper}](?=\W*\Z)"
+    right = rf"(?<![\w'’-])[{upper}](?=\s(?:is|would\sbe)\s(?:the\s)?{RIGHT})"
+    judged = rf"{right}|{BEST}\s(?:is|would\sbe)\s[(*]{{0,3}}[{upper}]{NOT_IN_WORD}"
+    named = rf"{enclosed}|{of_kind}|{judged}|(?<![\w'’-])[{upper}](?=\W*\Z)"
     return stated, leading, named, rf"[(\[]?[{upper}]\b"
 
 

@@ -5,7 +5,8 @@ Read are `1,234.50`, `$29.00`, `75%`, `3/4`, `1 3/4`, `-5`, `.5`, `1e3`, `2 * 10
 A decimal is what its digits say: `0.1` is 1/10.
 
 A comma or a no-break space separates groups of three digits (or the Indian 2, 2, 3: `1,00,000`); a plain space does so
-only where the answer stands (`1 000`), since in running text it separates numbers (`on day 3 100 people`).
+only where the answer stands (`1 000`), behind an equals sign, and before groups of zeros (`1 000 000`):
+elsewhere in running text it separates numbers (`on day 3 100 people`).
 
 Not guessed, hence `UNREADABLE`: a comma that does not separate thousands (`1,5` is 3/2 to some and a list to others), a
 fraction over zero, and what is beyond the limits: `MAX_DIGITS` digits in what is written or in what would be printed
@@ -89,7 +90,7 @@ TAIL = re.compile(
     (?: e(?P<exponent>[-+]?\d+)(?!\w)
       | \s{{0,2}}[*x]\s{{0,2}}10\s?(?:\^|\*\*)\s?(?P<power>[-+]?\d+)
       | \s?(?:\^|\*\*)\s?(?P<of_ten>[-+]?\d+)
-      | \s{{1,2}}(?P<numerator>\d+)\s?/\s?(?P<under>\d+)(?![\d/.,])
+      | \s{{1,2}}(?P<numerator>\d+)\s?/\s?(?P<under>\d+)(?![\d/]|[.,]\d)
       | \s{{0,2}}/\s{{0,2}}(?P<divisor>{NUMERAL})
       | \sand\s(?P<part>half|(?:a|one|two|three)[\s-](?:half|third|quarter|fourth)s?)\b
     )?
@@ -103,6 +104,10 @@ WRITTEN = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 NOTHING_FOLLOWS = frozenset(("", "\n", ",", ";", "!", "?", ")", "<", "]"))
 GROUPS = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3})+|(?:,\d\d)+,\d{3}|(?:\u00a0\d{3})+)(?:\.\d+)?")
 SPACED = re.compile(r"[1-9]\d{0,2}(?: \d{3})+(?![\d:/]|\s{1,2}/)")
+IN_GROUPS = re.compile(
+    r"(?:(?<==)|(?<== )|(?<==[$£€])|(?<== [$£€]))[1-9]\d{0,2}(?: \d{3})+(?![\d:/]|\s{1,2}/)"
+    r"|(?<![\d.,])[1-9]\d{0,2}(?: 000)+(?![\d:/])"
+)
 LETTERS = {"k": 10**3, "K": 10**3, "M": 10**6}
 
 
@@ -122,6 +127,7 @@ def number_at(text: str, start: int, spaced: bool = False) -> Token | None:
 
 def numbers(text: str) -> Iterator[Token]:
     """All numbers in digits of a `plain` text, in order; digits glued behind letters (`answer3`) are none."""
+    text = IN_GROUPS.sub(lambda groups: groups[0].replace(" ", "\u00a0"), text)
     position = 0
     while digit := DIGIT.search(text, position):
         start = digit.start()

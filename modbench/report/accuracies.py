@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from modbench.comparison.models import MACRO, MICRO
 from modbench.report import cells
 from modbench.report.formats import bold
 from modbench.report.layout import Block, Table, short, spaced
@@ -12,10 +13,11 @@ from modbench.report.layout import Block, Table, short, spaced
 if TYPE_CHECKING:
     from modbench.comparison.models import Comparison, MethodRow, Score
 
-MACRO, MICRO = "macro", "micro"
 WHOLE = 4
 """Up to so many tasks stand in one table with their means; else the means come first, and tasks follow by `WIDE`."""
 WIDE = 6
+SEEDS_WIDE = 9
+"""Accuracies without an interval are narrow."""
 
 
 def accuracy_blocks(comparison: Comparison, format: str) -> list[Block]:
@@ -27,16 +29,13 @@ def accuracy_blocks(comparison: Comparison, format: str) -> list[Block]:
     groups = [[*tasks, *means]] if whole else [means, *(tasks[i : i + WIDE] for i in range(0, len(tasks), WIDE))]
     blocks = []
     for number, names in enumerate(groups):
-        last = [(f"vs {comparison.baseline}", against)] if number == 0 and against else []
-        headers = ["method", *map(short, names), *(header for header, _ in last)]
         rows: list[list[object]] = [
-            [
-                row.method,
-                *(_cell(comparison, row, name, format) for name in names),
-                *(column[row.method] for _, column in last),
-            ]
-            for row in comparison.methods
+            [row.method, *(_cell(comparison, row, name, format) for name in names)] for row in comparison.methods
         ]
+        headers = ["method", *map(short, names)]
+        if number == 0 and against:
+            headers.append(f"vs {comparison.baseline}")
+            rows = [[*cells_of, against[row.method]] for cells_of, row in zip(rows, comparison.methods, strict=True)]
         said = _said(comparison, format) if number == 0 else [f"Accuracy by task ({number} of {len(groups) - 1})"]
         name = "accuracy" if number == 0 else f"accuracy-{number}"
         blocks.append(Block(name, said, (headers, rows), _values(comparison) if number == 0 else None))
@@ -47,8 +46,21 @@ def seed_blocks(comparison: Comparison, every_seed: bool) -> list[Block]:
     """The standard deviation over seeds, with `every_seed` under the values that it is of; none where all have one."""
     if all(len(row.seeds) == 1 for row in comparison.methods):
         return []
-    names = [*comparison.problems, *_means(comparison)]
-    headers, rows = ["method", *(["seed"] if every_seed else []), *map(short, names)], list[list[object]]()
+    said = "Standard deviation over seeds (sd), in points"
+    if every_seed:
+        said = "Accuracy of every seed in percent, and their standard deviation (sd) in points"
+    names, blocks = [*_means(comparison), *comparison.problems], list[Block]()
+    if len(names) <= SEEDS_WIDE:
+        names = [*comparison.problems, *_means(comparison)]
+    for start in range(0, len(names), SEEDS_WIDE):
+        cells_of = _seed_cells(comparison, names[start : start + SEEDS_WIDE], every_seed)
+        values = _seed_values(comparison) if every_seed and not start else None
+        blocks.append(Block(f"seeds-{start}" if start else "seeds", [said], cells_of, values))
+    return blocks
+
+
+def _seed_cells(comparison: Comparison, names: list[str], every_seed: bool) -> Table:
+    rows = list[list[object]]()
     for row in comparison.methods:
         scores = [score_of(row, name) for name in names]
         if every_seed:
@@ -57,10 +69,7 @@ def seed_blocks(comparison: Comparison, every_seed: bool) -> list[Block]:
             ]
         spreads = [cells.UNKNOWN if score.spread is None else cells.points(score.spread, "") for score in scores]
         rows.append([row.method, *(["sd"] if every_seed else []), *spreads])
-    said = "Standard deviation over seeds (sd), in points"
-    if every_seed:
-        said = "Accuracy of every seed in percent, and their standard deviation (sd) in points"
-    return [Block("seeds", [said], (headers, rows), _seed_values(comparison) if every_seed else None)]
+    return ["method", *(["seed"] if every_seed else []), *map(short, names)], rows
 
 
 def score_of(row: MethodRow, name: str) -> Score:

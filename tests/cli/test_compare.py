@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from modbench.cli.app import app
 from modbench.cli.compare import is_path, parse_margin
 from modbench.errors import ModbenchError
-from modbench.records import Record
+from modbench.records import Parameters, Record
 
 MakeRun = Callable[..., tuple[Path, Record]]
 LORA = {"one": [True, True, False, False], "two": [True, False]}
@@ -34,7 +34,9 @@ def runs(make_run: MakeRun) -> Path:
     for seed in (0, 1):
         make_run("lora_all", LORA, seed)
         make_run("mod_k", MOD, seed)
-    return make_run("base", {task: [False] * len(of) for task, of in LORA.items()}, training=None)[0].parent.parent
+    nothing = Parameters(lora=0, norms=0, router=0, total=0, overhead_percent=None)
+    unsolved = {task: [False] * len(of) for task, of in LORA.items()}
+    return make_run("base", unsolved, training=None, parameters=nothing)[0].parent.parent
 
 
 def test_folders_in_place_of_methods(runs: Path) -> None:
@@ -52,7 +54,7 @@ def test_folders_in_place_of_methods(runs: Path) -> None:
 def test_one_label_for_several_folders(runs: Path) -> None:
     names = [f"a={runs}/lora_all/seed-0", f"a:7={runs}/mod_k/seed-0"]
     text = compare(*names, "--every-seed").stdout
-    assert "Mean over seeds: 0, 7" in text and "a       7" in text
+    assert "Mean over seeds: 0, 7" in text and "a 7 50.0 100.0" in " ".join(text.split())
     assert "are both a seed 0" in refused(names[0], f"a={runs}/mod_k/seed-0")
 
 

@@ -15,7 +15,7 @@ from modbench.comparison.outcomes import RunOutcomes
 from modbench.errors import ModbenchError
 from modbench.gate import Status, check, verdict
 from modbench.leaderboard import from_runs, left_out, merge, outcomes
-from modbench.records import ModelInfo, Rescored, read_run_samples
+from modbench.records import ModelInfo, Parameters, Rescored, read_run_samples
 
 MakeOutcomes = Callable[..., RunOutcomes]
 NOTED = ModelInfo(name="tiny", revision="r1", sha256="a" * 64, note="de-quantized from Q4_1")
@@ -53,16 +53,20 @@ def test_verdicts_come_back_as_they_were(make_outcomes: MakeOutcomes, tmp_path: 
 
 
 def test_rows_are_compared_and_gated_like_the_runs(make_outcomes: MakeOutcomes) -> None:
+    untuned = {"parameters": Parameters(lora=0, norms=0, router=0, total=0, overhead_percent=None)}
     wins = {"modbench_one": [True] * 30 + [False] * 10}
-    runs = [make_outcomes("base", {"modbench_one": [False] * 20 + [True] * 20}), make_outcomes(verdicts=wins)]
+    runs = [
+        make_outcomes("base", {"modbench_one": [False] * 20 + [True] * 20}, **untuned),
+        make_outcomes(verdicts=wins, **untuned),
+    ]
     rows = outcomes(from_runs(runs))
     mine, theirs = (compare(of, baseline="base") for of in (rows, runs))
     assert mine.differences == theirs.differences != []
     assert mine.overlaps == theirs.overlaps
     assert verdict(check(rows, runs)) is Status.PASSED
-    worse = make_outcomes(verdicts={"modbench_one": [True] * 15 + [False] * 25})
+    worse = make_outcomes(verdicts={"modbench_one": [True] * 15 + [False] * 25}, **untuned)
     assert verdict(check(rows, [worse, runs[0]])) is Status.REGRESSED
-    other = make_outcomes(verdicts={"modbench_one": [True] * 41})
+    other = make_outcomes(verdicts={"modbench_one": [True] * 41}, **untuned)
     assert verdict(check(rows, [other, runs[0]])) is Status.CANNOT_TELL
 
 
