@@ -26,14 +26,14 @@ class Candidate:
 
     @classmethod
     def find(cls, model: str | None, adapter: str | None) -> Candidate:
-        """The model of that name, by default the one that the adapter names, else the embedded one.
+        """The model of that name, by default the one that the adapter names; with neither, the embedded one with its own.
 
         `adapter` is a folder or hub id that modbench or PEFT wrote, or `demo` for the embedded model's. Raises
         ModbenchError if one of them cannot be had.
         """
-        if adapter is None:
-            model = model or DEMO
+        if adapter is None and model is not None:
             return cls(model, resolve_model(model), None)
+        adapter = adapter or DEMO
         from modbench.training.tuned import base_name, resolve_adapter
 
         folder = resources.folder("demo-adapter") if adapter == DEMO else resolve_adapter(adapter)

@@ -63,7 +63,9 @@ def _evaluate(job: Job, identity: dict[str, Any], folder: Path, say: Say) -> Rec
         chat = questions.apply_chat_template
         return open_model(candidate.folder, candidate.adapter, job.dtype, job.batch_size, chat)
 
-    tasks, evaluation = answer_all(questions, open_lm, folder, candidate.name, say)
+    # What an adapter was trained on is not known here.
+    learned: frozenset[str] | None = frozenset() if candidate.adapter is None else None
+    tasks, evaluation = answer_all(questions, open_lm, folder, candidate.name, say, learned)
     record = Record(
         suite=SUITE,
         method=candidate.name,

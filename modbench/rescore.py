@@ -52,11 +52,11 @@ class Change:
 def find_runs(paths: Iterable[Path]) -> list[Path]:
     """The folders of the finished runs in `paths` or anywhere below them, each once, in order.
 
-    Raises ModbenchError for a path that has none.
+    The path of a run's record stands for the run. Raises ModbenchError for a path that has none.
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        records = sorted(path.rglob(RECORD_FILE))
+        records = [path] if path.name == RECORD_FILE and path.is_file() else sorted(path.rglob(RECORD_FILE))
         # What a killed process left behind lies in hidden folders.
         folders = [file.parent for file in records if not any(p.startswith(".") for p in file.relative_to(path).parts)]
         if not folders:
@@ -98,9 +98,16 @@ class _Task:
         self.kind: Kind | None = kind_of(task)
 
     def change(self, examples: int, prepared: Path | None = None) -> Change:
-        """Judges the task's samples anew, and writes them into the folder `prepared` if there is one."""
+        """Judges the task's samples anew, and writes them into the folder `prepared` if there is one.
+
+        Those of a task that is left alone are only read, and counted.
+        """
         before = self.record.tasks[self.task]
         if self.kind is None:
+            tally = Tally()
+            for sample in iter_samples(samples_file(self.folder, self.task)):
+                tally.add(sample)
+            check_counts(self.folder, self.task, before, tally.n, tally.correct)
             return Change(self.folder, self.task, before, None)
         counts = _Counts(examples)
         samples = counts.passing(self._judged(self.kind))

@@ -208,6 +208,14 @@ def spoil(name: str) -> Callable[[Path], object]:
     def emptied(run: Path) -> None:
         samples_file(run, AQUA).write_text("")
 
+    def alone(run: Path) -> None:
+        path = samples_file(run, CHOICE)
+        path.write_bytes(path.read_bytes()[:-10])
+
+    def fewer(run: Path) -> None:
+        path = samples_file(run, FOREIGN)
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
     def gone(run: Path) -> None:
         samples_file(run, AQUA).unlink()
 
@@ -226,6 +234,8 @@ def spoil(name: str) -> Callable[[Path], object]:
         ("uncounted", "2 correct of 4, but record.json says 2 of 5"),
         ("flipped", "1 correct of 1, but record.json says 0 of 1"),
         ("emptied", "0 correct of 0, but record.json says 0 of 1"),
+        ("alone", "line 2: cut off"),
+        ("fewer", "1 correct of 1, but record.json says 1 of 2"),
         ("gone", "there is no"),
         ("other_schema", "schema_version is 3"),
     ],
@@ -278,6 +288,7 @@ def test_runs_are_found_below(run: Path, put: Put, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     assert find_runs([runs]) == find_runs([run, runs]) == find_runs([runs, second]) == [run, second]
     assert find_runs([second, runs]) == [second, run]
+    assert find_runs([second / "record.json", runs]) == [second, run]
     with pytest.raises(ModbenchError, match="no finished run in"):
         find_runs([runs, tmp_path / "nowhere"])
 

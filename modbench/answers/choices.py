@@ -5,7 +5,8 @@ number that is equal to exactly one choice's text: `$23.65` is "23.65".
 
 Where no answer is stated, what counts is the label that the response begins with (`B. Because …`), else the last label
 that is named, else a choice whose text is the only one in the last line, else the choice whose text is the last number.
-A label behind "not" is denied; of labels in a row ("A or B", "true/false") none is chosen; a response that names each
+A label behind "not" is denied; of labels in a row ("A or B", "true/false") none is chosen, and a
+response that begins or ends with them is unreadable; a response that names each
 of three or more labels has only listed them.
 """
 
@@ -32,7 +33,8 @@ LINE: Final = 1_000
 
 LEAD = re.compile(
     r"""(?:[\s:=*_"'“‘`>$|,]|-\s
-    |(?:therefore|thus|then|indeed|clearly|definitely|probably|likely|most|obviously|simply|that|indicated\ by)\b)*""",
+    |(?:therefore|thus|then|indeed|clearly|definitely|probably|likely|most|obviously|simply|that|indicated\ by
+    |either|between|both)\b)*""",
     re.VERBOSE | re.IGNORECASE,
 )
 NO_MORE_NUMBERS = re.compile(r"[^\d<>=+*/^]*\Z")
@@ -109,7 +111,8 @@ class Choices:
             return self.labels.of(leading[0])
         if named and not lists:
             return named[-1]
-        return self.in_last_line(text, start, end) or self.by_number(last_number(text, start, end))
+        by_content = self.in_last_line(text, start, end) or self.by_number(last_number(text, start, end))
+        return by_content or (AMBIGUOUS if self.labels.several(text, begin, end) else None)
 
     def by_text(self, window: str) -> str | None:
         """The choice whose text `window` begins with, the longest if there are several."""

@@ -31,21 +31,25 @@ import re
 from fractions import Fraction
 
 from modbench.answers.read import Number
-from modbench.answers.words import MULTIPLES
+from modbench.answers.words import MULTIPLES, SMALL, TENS
 
 TOLERANCE = Fraction(1, 1000)
 NOISE = Fraction(1, 10**12)
 DOUBLE_PLACES = 15
 LEAST_PLACES = 2
 
+# "What is the 20 percent discount" asks for no percentage: neither a figure nor a number word may stand between.
+OTHER_WORD = rf"(?!(?:{'|'.join([*SMALL, *TENS, *MULTIPLES])})\b)[^\W\d][\w'’-]*\s+"
 ASKS_FOR_PERCENT = re.compile(
-    r"\b(?:what|which|how many|as an?|in|find the|calculate the|determine the|is the|what's the|by what)\s+"
-    r"(?:[\w'’-]+\s+){0,2}?(?:percent|per cent|percentage|%)(?![\w%])",
+    r"\b(?:what|which|how (?:many|much)|as an?|in|find the|calculate the|determine the|is the|what's the)\s+"
+    rf"(?:{OTHER_WORD}){{0,3}}?(?:percent(?:age)?s?|per cent|%)(?![\w%])",
     re.IGNORECASE,
 )
 ASKS_IN_SCALE = re.compile(
-    r"\b(?:how many|in)\s+(?:\w+\s+)?(dozen|hundred|thousand|million|billion|trillion)s?\b", re.IGNORECASE
+    rf"\b(?:how many|in)\s+(?:(?!an?\b){OTHER_WORD})?(dozen|hundred|thousand|million|billion|trillion)s?\b",
+    re.IGNORECASE,
 )
+SENTENCE = re.compile(r"(?<!\bM[rs])(?<!\bMrs)(?<!\bDr)[.!?]\s+|\n")
 QUESTION = 20_000
 
 
@@ -70,7 +74,7 @@ def matching(question: str, predicted: Number, gold: Number) -> Number | None:
     """
     if equal(predicted, gold):
         return predicted
-    start = max(0, len(question) - QUESTION)
+    start = _asking(question)
     if predicted.scale:
         count = Number(predicted.value / MULTIPLES[predicted.scale], predicted.places)
         scale = ASKS_IN_SCALE.search(question, start) if equal(count, gold) else None
@@ -80,6 +84,12 @@ def matching(question: str, predicted: Number, gold: Number) -> Number | None:
     else:
         as_percentage = predicted.value.denominator > 1 and equal(_hundredfold(predicted), gold)
     return predicted if as_percentage and ASKS_FOR_PERCENT.search(question, start) else None
+
+
+def _asking(question: str) -> int:
+    """Where the last sentence with a question mark begins; what follows it may say in what form to answer."""
+    start, mark = max(0, len(question) - QUESTION), question.rfind("?")
+    return max((sentence.end() for sentence in SENTENCE.finditer(question, start, max(start, mark))), default=start)
 
 
 def _hundredth(number: Number) -> Number:

@@ -19,11 +19,18 @@ RIGHT: Final = r"(?i:correct|right|(?:correct|right|best)\s(?:answer|option|choi
 BEST: Final = r"\b(?i:correct|right|best)\s(?i:answer|option|choice|one)"
 SMALL_ENDS: Final = r"(?=\s*(?:[.)\]}*\"$]|\Z|\n))"
 JOIN: Final = r"[)\]]?\s?(?:,|/|&|\bor\b|\band\b)\s?(?:or\s|and\s)?"
+ROW: Final = (
+    r"(?<![\w'’-])(?P<first>{0})[)\]]?(?:\s?[,/]\s?(?:{0})[)\]]?){{0,8}}"
+    r"(?:\s?[/&]\s?|,?\s(?:or|and)\s)(?P<last>{0})[)\]]?"
+)
 NEGATED = re.compile(r"(?:\bnot|n't|n’t|\bnever|\bneither|\bnor)\s(?:\w+\s){0,2}?[(\[*\"'`]{0,3}$", re.IGNORECASE)
 
 REFUTED = re.compile(
     r"[)\]*.:]{0,3}\s(?:is|are|was|would be|can(?:no|')t be)\s(?:\w+\s)?(?:wrong|incorrect|not|false)\b", re.IGNORECASE
 )
+
+ALNUM = re.compile(r"\w")
+ROW_WINDOW: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +38,16 @@ class Labels:
     """The labels of one set of choices.
 
     `stated` matches a label where the answer stands, `leading` where a response begins, `named` anywhere; `joined`
-    matches another label in a row with one, `number` a number alone that stands for a label. `endings` are the texts
-    that the written forms end in, longest first, with their labels; `count` is how many labels there are.
+    matches another label in a row with one, `row` such a row ("A, B or C"), `number` a number alone that stands for a
+    label. `endings` are the texts that the written forms end in, longest first, with their labels; `count` is how many
+    labels there are.
     """
 
     stated: re.Pattern[str]
     leading: re.Pattern[str]
     named: re.Pattern[str]
     joined: re.Pattern[str]
+    row: re.Pattern[str]
     number: re.Pattern[str]
     endings: tuple[tuple[str, str], ...]
     count: int
@@ -58,13 +67,28 @@ class Labels:
         before = NEGATED.search(text, max(0, match.start() - 30), match.start())
         return bool(before or REFUTED.match(text, match.end()))
 
+    def several(self, text: str, begin: int, end: int) -> bool:
+        """Whether `text[begin:end]` begins or ends with a row of different labels, none of them denied."""
+        rows = (self.row.match(text, begin, end), self.last_row(text, begin, end))
+        return any(row and self.of(row["first"]) != self.of(row["last"]) and not self.denies(text, row) for row in rows)
+
+    def last_row(self, text: str, begin: int, end: int) -> re.Match[str] | None:
+        """The row of labels that ends `text[begin:end]`."""
+        rows = self.row.finditer(text, max(begin, end - ROW_WINDOW), end)
+        return next((row for row in rows if not ALNUM.search(text, row.end(), end)), None)
+
     def named_in(self, text: str, start: int, end: int) -> list[str]:
         """The labels that are named in `text[start:end]`, in order, without those denied or listed in a row."""
         found: list[str] = []
+        rows = [
+            row.span() for row in self.row.finditer(text, start, end) if self.of(row["first"]) != self.of(row["last"])
+        ]
         listed_to = start
         for match in self.named.finditer(text, start, end):
             if self.joins(text, match):
                 listed_to = match.end() + 8
+            elif any(begin <= match.start() < stop for begin, stop in rows):
+                continue
             elif match.start() >= listed_to and not self.denies(text, match):
                 found.append(self.of(match[0]))
         return found
@@ -94,6 +118,7 @@ def read_labels(labels: tuple[str, ...]) -> Labels:
         leading=re.compile(leading),
         named=re.compile(named),
         joined=re.compile(f"{JOIN}(?:{joined})"),
+        row=re.compile(ROW.format(joined)),
         number=re.compile(number),
         endings=tuple(sorted(endings.items(), key=lambda item: -len(item[0]))),
         count=len(labels),

@@ -9,9 +9,10 @@ only where the answer stands (`1 000`), behind an equals sign, and before groups
 elsewhere in running text it separates numbers (`on day 3 100 people`).
 
 Not guessed, hence `UNREADABLE`: a comma that does not separate thousands (`1,5` is 3/2 to some and a list to others), a
-fraction over zero, and what is beyond the limits: `MAX_DIGITS` digits in what is written or in what would be printed
-(`1e999999999` is never computed). Left alone, hence `APART`: times and ratios (`3:30`, `2:1`), dates (`1/2/2024`,
-`2024-01-02`) and versions (`1.2.3`); they are no numbers, and no part of them is.
+fraction over zero, `10k` and `2.5M` without a currency (thousand, kilometre or a variable), what touches more digits
+(`1'000`, `0x1F`, `2x3`, `1e3e4`), and what is beyond the limits: `MAX_DIGITS` digits in what is written or would be
+printed (`1e999999999` is never computed). Left alone, hence `APART`: times and ratios (`3:30`, `2:1`), dates
+(`1/2/2024`, `2024-01-02`) and versions (`1.2.3`); they are no numbers, and no part of them is.
 """
 
 from __future__ import annotations
@@ -81,13 +82,16 @@ HEAD = re.compile(
     rf"(?P<sign>(?<![\w)\]%.-])[-+])?(?:(?P<currency>{CURRENCY})(?P<inner>[-+])?|(?<![A-Za-z_\d]))(?P<numeral>{NUMERAL})"
 )
 SIGNS_BEFORE = re.compile(rf"(?<![A-Za-z])(?:[-+]?{CURRENCY}[-+]?\.?|[-+]\.?|\.)\Z")
+OPERATION = re.compile(r"[\d)%][-+]")
 DIGIT = re.compile(r"\d")
 GLUED = re.compile(r"\w+")
 TAIL = re.compile(
     rf"""
     (?P<apart> (?::\d+)+ | \s:\s\d+ | (?P<separator>[-/])\d{{1,4}}(?P=separator)\d{{1,4}}(?!\d) )
     |
-    (?: e(?P<exponent>[-+]?\d+)(?!\w)
+    (?P<glued> (?:'\d+)+(?:\.\d+)? | (?:x[\da-f]++)+(?!\w|\s?(?:\^|\*\*)) | e[-+]?\d++(?:\w|[.,]\d)[\w.,]*(?<=\w) )
+    |
+    (?: e(?P<exponent>[-+]?\d+)(?!\w|[.,]\d)
       | \s{{0,2}}[*x]\s{{0,2}}10\s?(?:\^|\*\*)\s?(?P<power>[-+]?\d+)
       | \s?(?:\^|\*\*)\s?(?P<of_ten>[-+]?\d+)
       | \s{{1,2}}(?P<numerator>\d+)\s?/\s?(?P<under>\d+)(?![\d/]|[.,]\d)
@@ -95,7 +99,7 @@ TAIL = re.compile(
       | \sand\s(?P<part>half|(?:a|one|two|three)[\s-](?:half|third|quarter|fourth)s?)\b
     )?
     (?:[\s-]?(?P<scale>hundred|thousand|million|billion|trillion|dozen)s?\b)?
-    (?P<letter>(?-i:[kKM])(?!\w))?
+    (?P<letter>(?-i:[kKMB])(?!\w))?
     (?P<percent>\s?(?:%|percent\b|per\scent\b))?
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -108,7 +112,7 @@ IN_GROUPS = re.compile(
     r"(?:(?<==)|(?<== )|(?<==[$£€])|(?<== [$£€]))[1-9]\d{0,2}(?: \d{3})+(?![\d:/]|\s{1,2}/)"
     r"|(?<![\d.,])[1-9]\d{0,2}(?: 000)+(?![\d:/])"
 )
-LETTERS = {"k": 10**3, "K": 10**3, "M": 10**6}
+LETTERS = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
 
 
 def number_at(text: str, start: int, spaced: bool = False) -> Token | None:
@@ -133,6 +137,8 @@ def numbers(text: str) -> Iterator[Token]:
         start = digit.start()
         before = SIGNS_BEFORE.search(text, max(position, start - 8), start)
         head = HEAD.match(text, before.start() if before else start)
+        if head is None and before and OPERATION.match(text, before.start() - 1):  # 5-3
+            head = HEAD.match(text, before.start() + 1)
         if head is None:
             position = GLUED.match(text, start).end()  # type: ignore[union-attr]
             continue
@@ -154,10 +160,11 @@ def _finished(text: str, head: re.Match[str]) -> Token:
         return Token(start, end, simple)
     if tail["apart"]:
         return Token(start, tail.end(), APART)
+    if tail["glued"] or (tail["letter"] and not head["currency"]):
+        return Token(start, tail.end(), UNREADABLE)
     if tail["of_ten"] and head["numeral"] != "10":
         return Token(start, end, simple)
-    end = tail.start("letter") if tail["letter"] and not head["currency"] else tail.end()
-    return Token(start, end, _with_tail(simple, tail, bool(head["currency"])))
+    return Token(start, tail.end(), _with_tail(simple, tail))
 
 
 def written(text: str) -> Number | None:
@@ -184,7 +191,7 @@ def _decimal(numeral: str) -> Number | Refused:
     return Number(Fraction(int(whole + decimals), 10 ** len(decimals)), len(decimals))
 
 
-def _with_tail(number: Number | Refused, tail: re.Match[str], currency: bool) -> Number | Refused:
+def _with_tail(number: Number | Refused, tail: re.Match[str]) -> Number | Refused:
     if not isinstance(number, Number):
         return number
     value, places = number.value, number.places or 0
@@ -208,7 +215,7 @@ def _with_tail(number: Number | Refused, tail: re.Match[str], currency: bool) ->
         value, exact_places = _added(value, part.value if part else Fraction(0)), None
     scale = tail["scale"].lower() if tail["scale"] else ""
     multiple = MULTIPLES.get(scale, 1)
-    if tail["letter"] and currency:
+    if tail["letter"]:
         multiple *= LETTERS[tail["letter"]]
     result = Number(value * multiple, exact_places, bool(tail["percent"]), scale)
     return result if len(str(result)) <= MAX_DIGITS else UNREADABLE

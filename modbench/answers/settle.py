@@ -13,7 +13,8 @@ pieces, or 15 ounces` the restatement counts). So are an expression whose value 
 what is irrational (`2\\sqrt{3}`), and a time or a ratio.
 
 Where nothing is stated, the last number of the segment counts, times, ratios and dates left alone. It is `UNREADABLE`
-if it is a part of an expression, as where a response was cut off at `15 + 7`. Number words count where there is no
+if it is a part of an expression or a range, as where a response was cut off at `15 + 7`, in `10-12 hours` and in
+`between 5 and 6`. Number words count where there is no
 digit.
 """
 
@@ -32,6 +33,7 @@ WINDOW: Final = 500
 LOOK_BACK: Final = (40, 2000)
 LOOK_AHEAD: Final = 60
 CONTEXT: Final = 24
+ALTERNATIVES: Final = 40
 FOREIGN_TAIL: Final = 20_000
 PROSE: Final = 120
 
@@ -41,7 +43,8 @@ LEAD = re.compile(
     | \$(?=\s|\$)                                        # a LaTeX delimiter; a currency sign belongs to the number
     | (?:\n|^)-\s                                        # an item of a list
     | (?:about|approximately|approx\.?|around|roughly|exactly|only|just|simply|nearly|almost|equal\ to|equals?
-        |a\ total\ of|an?\ average\ of|that|therefore|now|thus|also|then|indeed|clearly|given\ by|obviously)\b
+        |a\ total\ of|an?\ average\ of|that|therefore|now|thus|also|then|indeed|clearly|given\ by|obviously
+        |either|between)\b
     | \$?\s?[A-Za-z]\w{0,15}\s?=(?!=)                    # x = 5
     )*""",
     re.VERBOSE | re.IGNORECASE,
@@ -54,7 +57,10 @@ OPERATOR = r"(?:\*\*|[-+*/=]|x(?=\s?\d))"
 CONTINUES = re.compile(
     rf"\s?\^|[\s)\]$*\"]{{0,4}}(?:[A-Za-z]{{1,20}}\.?[\s)$]{{1,3}}){{0,3}}?(?:{OPERATOR}|\bof\b)\s{{0,3}}[-($]{{0,3}}(?:\d|\.\d)"
 )
-IRRATIONAL = re.compile(r"\s?(?:\\(?:pi|sqrt|log|ln|sin|cos|tan|frac)\b|[π√]|pi\b)")
+IRRATIONAL = re.compile(
+    r"\s?(?:\\(?:pi|sqrt|log|ln|sin|cos|tan|frac)\b|[π√]|pi\b)|\.?\s?\\(?:overline|bar|dot)\b|\.\(\d"
+)
+"""What makes the number before it another one; `0.\\overline{3}` and `0.(3)` are rational, but not read."""
 LIST = re.compile(
     r"""[A-Za-z]{0,10}(?:\s[A-Za-z]{1,20}){0,2}(?:,?\s(?:and|or)\s|\s?&\s?)[$£€]?(?!\d+\sof\b)\d   # 5 or 6
     | \sto\s[$£€]?\d[\d.,]*+(?!\s(?:decimal|place|sig|d\.?p))                      # 16 to 20
@@ -64,8 +70,10 @@ LIST = re.compile(
 RESTATED = re.compile(r"[^,.;\n]{0,80},\sor\s")
 LISTED = re.compile(r"[.)]\s+[A-Za-z*]")
 OPERAND = re.compile(
-    r"(?:(?:[\d)%\]]|\d[a-z])\s*(?:\*\*|[*x/^+-])\s*[$(]{0,3}|[A-Za-z]\s+[*+/]\s+[$(]{0,3}|(?:\\sqrt|√)\s*[(\[]?)$"
+    r"(?:(?:[\d)%\]]|\d[a-z])\s*(?:\*\*|[*x/^+-])\s*[$(]{0,3}|[A-Za-z]\s+[*+/]\s+[$(]{0,3}"
+    r"|(?:\\(?:sqrt|overline|bar|dot)|√)\s*[(\[]?|\d\.\()$"
 )
+ALTERNATIVE = re.compile(r"\b(?:either|between)\s[$£€]?\d[\d.,]*\s?(?:[A-Za-z%]+\s)?(?:or|and)\s$", re.IGNORECASE)
 SUBTRAHEND = re.compile(r"[\d)]\s+$")
 UNIT_POWER = re.compile(r"[A-Za-z]\s?\^\s?$")
 HEADING_REST = 4
@@ -219,7 +227,9 @@ def _last_of(window: str, cut: bool, opened: bool = False) -> Reading:
 
 
 def _is_operand(window: str, token: Token) -> bool:
-    """Whether `token` is a part of an expression whose value is not stated, as the last 9 of `9**9**9`."""
+    """Whether `token` is part of an expression without a value (the last 9 of `9**9**9`) or one of two alternatives."""
+    if ALTERNATIVE.search(window, max(0, token.start - ALTERNATIVES), token.start):
+        return True
     begin = max(0, token.start - CONTEXT)
     if window[token.start] in "+-" and SUBTRAHEND.search(window, begin, token.start):
         return True

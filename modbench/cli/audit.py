@@ -55,7 +55,7 @@ def audit(
     from modbench.cli.grid import say
     from modbench.data.audit import audit as compare_sets
     from modbench.data.audit import repeats
-    from modbench.data.problem_sets import TEST_SETS, TRAINING_SETS, write_without
+    from modbench.data.problem_sets import TEST_SETS, TRAINING_SETS, check_target, write_without
     from modbench.errors import ModbenchError
     from modbench.report.audit import render_audit
     from modbench.report.formats import check_format
@@ -77,11 +77,18 @@ def audit(
         raise ModbenchError(
             "there is nothing to compare: set MODBENCH_DATA to a folder of the pinned files, or go online"
         )
-    audits = [compare_sets(one, [test for test in tests if test.name != one.name], _bar, examples) for one in training]
+    pairs = [(one, [test for test in tests if not _same(test, one)]) for one in training]
+    if not any(others for _, others in pairs):
+        raise ModbenchError("there is nothing to compare: the only test set is the training set itself")
+    if write_clean:
+        check_target(training[0], write_clean)
+    audits = [compare_sets(one, others, _bar, examples) for one, others in pairs]
     if write_clean:
         left_out = audits[0].exact if keep_near else audits[0].exact | audits[0].near
         write_without(training[0], left_out.tolist(), write_clean)
-        say(f"{write_clean}: {len(left_out) - left_out.sum():,} of {len(left_out):,} examples")
+        absent = ", ".join(name for name in missing if name in TEST_SETS)
+        unknown = f"; NOT compared with {absent}, which cannot be had" if absent else ""
+        say(f"{write_clean}: {len(left_out) - left_out.sum():,} of {len(left_out):,} examples{unknown}")
     names = dict.fromkeys(problems.name for problems in (*training, *tests))
     everything = {problems.name: problems for problems in (*training, *tests)}
     print(render_audit(audits, [repeats(everything[name], _bar) for name in names], missing, format))
@@ -117,6 +124,11 @@ def _read(names: Iterable[str]) -> list[ProblemSet]:
     from modbench.data.problem_sets import read_set
 
     return [read_set(name) for name in dict.fromkeys(names)]
+
+
+def _same(one: ProblemSet, other: ProblemSet) -> bool:
+    """Whether both are one set, under whatever name."""
+    return one.name == other.name or bool(one.file and other.file and one.file.samefile(other.file))
 
 
 def _available(names: Iterable[str], missing: dict[str, str]) -> list[ProblemSet]:

@@ -50,11 +50,12 @@ def pull(names: Names = None, all: All = False, suite: SuiteName = None, task: T
     Every file is verified. Without names and options: all that the tasks and suites need that come with modbench.
     """
     from modbench.data.download import Unavailable
-    from modbench.data.sources import FILES, locate, pinned
+    from modbench.data.sources import FILES, check_folder, locate, pinned
     from modbench.errors import unknown
     from modbench.harness.task_files import expand, group_files, task_files
     from modbench.suites import suite_names
 
+    check_folder()
     tasks = expand(task or ())
     for name in tasks:
         if name not in task_files():
@@ -91,12 +92,13 @@ def path(name: Name = None) -> None:
 def verify(names: Names = None, format: Format = "table") -> None:
     """Check the files that are here.
 
-    Exit code 1 if one is altered, 3 if one that is named is absent. Fetches nothing.
+    Exit code 1 if one is altered, 3 if one that is named is absent, 2 if MODBENCH_DATA is no folder. Fetches nothing.
     """
-    from modbench.data.sources import FILES, inspect, pinned
+    from modbench.data.sources import FILES, check_folder, inspect, pinned
     from modbench.report.formats import check_format, render_rows
 
     check_format(format)
+    check_folder()
     rows: list[list[object]] = []
     for name in dict.fromkeys(names or FILES):
         pin, state = pinned(name), inspect(name)

@@ -8,14 +8,20 @@ from typing import Annotated
 import typer
 
 from modbench.cli.export import DTYPES
-from modbench.cli.options import Chat, Format, Limit, ModelName, PromptName, Runs, TaskNames
+from modbench.cli.options import Chat, Format, Limit, PromptName, Runs, TaskNames
 
 EPILOG = (
-    "Examples: modbench eval --adapter demo   |   "
+    "Examples: modbench eval   |   modbench eval --model demo   |   "
     "modbench eval --model DIR --tasks modbench_math,modbench_boolq,gsm8k --limit 100 --apply-chat-template   |   "
     "modbench eval --adapter runs/demo/mod_k/seed-0/adapter --tasks modbench_demo_two_step --num-fewshot 3 --out DIR"
 )
 
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="The base: a folder or a hub id, by default what the adapter names; demo is embedded."
+    ),
+]
 Adapter = Annotated[
     str | None,
     typer.Option("--adapter", help="An adapter that modbench or PEFT wrote: a folder or a hub id; demo is embedded."),
@@ -38,7 +44,7 @@ Out = Annotated[
 
 def eval_command(
     tasks: TaskNames = None,
-    model: ModelName = None,
+    model: Model = None,
     adapter: Adapter = None,
     prompt: PromptName = None,
     apply_chat_template: Chat = None,
@@ -50,8 +56,9 @@ def eval_command(
     runs: Runs = Path("runs"),
     format: Format = "table",
 ) -> None:
-    """Evaluate one model, by default the embedded one, perhaps with an adapter.
+    """Evaluate one model, perhaps with an adapter; with neither named, the embedded one with its own.
 
+    --model without --adapter is the base alone.
     It is asked as its adapter was trained, where that says how; --prompt and --apply-chat-template decide otherwise.
     An evaluation that was cut goes on, and one that is done is printed again.
     """

@@ -46,6 +46,7 @@ def rescore(
     if left := sorted({change.task for change in changes if change.after is None}):
         say(f"left as they are, since no answer is read from their responses here: {', '.join(left)}")
     headers, rows = rescore_rows(changes, exact=format in ("csv", "json"))
-    print(render_rows(headers, rows, format))
+    if rows or format in ("csv", "json"):  # what a program reads is there even if empty
+        print(render_rows(headers, rows, format))
     if refused:
         raise typer.Exit(2)

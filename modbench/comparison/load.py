@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from modbench.comparison.logged import as_logged, question_of
+from modbench.comparison.logged import as_logged, instruction_of
 from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes, document_keys
 from modbench.data.sources import sha256
 from modbench.errors import ModbenchError
@@ -166,7 +166,7 @@ def _harness_samples(file: Path, remedy: str) -> list[Sample]:
                 first = first or row["filter"]
                 if row["filter"] == first:
                     sample = to_sample(as_logged(row))
-                    samples.append(sample.model_copy(update={"question": sample.question or question_of(row)}))
+                    samples.append(sample.model_copy(update={"question": sample.question or instruction_of(row)}))
     except FileNotFoundError:
         raise ModbenchError(f"there is no {file}: {remedy}") from None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, StopIteration) as error:

@@ -19,7 +19,7 @@ def as_logged(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"arguments": arguments, "filtered_resps": filtered, "target": int(target) if choice else target}
 
 
-def question_of(row: dict[str, Any]) -> str | None:
+def instruction_of(row: dict[str, Any]) -> str | None:
     """The question of the document, else all that the model was shown."""
     for name in QUESTIONS:
         if isinstance(row["doc"].get(name), str):

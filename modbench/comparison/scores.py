@@ -55,7 +55,7 @@ def clean_scores(methods: Mapping[str, Sequence[RunOutcomes]]) -> dict[str, dict
     """For each method and task how many problems its training data contained, and its accuracy on those that no
     method's did, so that all answer the same ones.
 
-    A problem that any seed was trained on counts as seen, and a method that was not trained has seen none.
+    A problem that any seed was trained on counts as seen, and a method without trained parameters has seen none.
     """
     found: dict[str, dict[str, Clean]] = {method: {} for method in methods}
     for task in next(iter(methods.values()))[0].tasks:
@@ -83,7 +83,8 @@ def _seen(run: RunOutcomes, task: str) -> NDArray[np.bool_] | None:
     import numpy as np
 
     outcomes = run.tasks[task]
-    untrained = run.facts is not None and run.facts.training is None
+    # `training` is None also where somebody else trained the adapter.
+    untrained = run.facts is not None and run.facts.parameters.total == 0
     return np.zeros(outcomes.n, dtype=bool) if untrained else outcomes.seen
 
 

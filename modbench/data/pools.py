@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from modbench.data.choices import choices_of
+from modbench.data.digest import digest
 from modbench.data.math_mix import GSM8K_TRAIN, MAWPS_TRAIN, OPTIONAL, REQUIRED
 from modbench.data.overlap import problem_of
+from modbench.data.problem_sets import TEST_SETS
 from modbench.data.rows import available_problems, rows
 from modbench.data.worked import Rejected, gsm8k_response, mawps_response
 from modbench.errors import ModbenchError, unknown
@@ -19,19 +21,7 @@ COMMONSENSE_15K = "ft-training_set/commonsense_15k.json"
 """Drawn by its authors from commonsense_170k.json, of which it is a tenth to download."""
 
 MATH_TESTS = (*REQUIRED, *OPTIONAL)
-COMMONSENSE_TESTS = tuple(
-    f"dataset/{name}/test.json"
-    for name in (
-        "ARC-Challenge",
-        "ARC-Easy",
-        "boolq",
-        "hellaswag",
-        "openbookqa",
-        "piqa",
-        "social_i_qa",
-        "winogrande",
-    )
-)
+COMMONSENSE_TESTS = tuple(path for path in TEST_SETS if path not in MATH_TESTS)
 
 
 @dataclass(frozen=True)
@@ -53,6 +43,22 @@ class Pool:
     """Makes a shot of a row; raises `Rejected` if the row is of another set or has no usable response."""
     tests: tuple[str, ...]
     """The test sets whose problems are left out, as far as they can be had."""
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """The shots of a pool that may be shown, and the files that decide which these are."""
+
+    shots: Sequence[Shot]
+    files: tuple[str, ...] = ()
+    """The training set and the test sets that it was compared with."""
+    missing: tuple[str, ...] = ()
+    """The test sets that could not be had and so were not compared with."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over the shots, in hex."""
+        return digest((shot.instruction, shot.answer, shot.response) for shot in self.shots)
 
 
 def _gsm8k(row: dict[str, Any]) -> Shot:
@@ -101,7 +107,7 @@ POOLS: dict[str, Pool] = {
 }
 
 
-def read_pool(name: str) -> list[Shot]:
+def read_pool(name: str) -> Sifted:
     """The shots of the pool `name`, in the order of its training set, without those that are test problems.
 
     Two problems are the same if they are equal in letters and digits, choices aside.
@@ -112,12 +118,12 @@ def read_pool(name: str) -> list[Shot]:
     """
     if name not in POOLS:
         raise unknown("pool", name, POOLS)
-    tests, _ = available_problems(POOLS[name].tests)
+    tests, missing = available_problems(POOLS[name].tests)
     asked = set[str]().union(*tests.values())
     shots = [shot for shot in _shots(POOLS[name]) if problem_of(shot.instruction) not in asked]
     if not shots:
         raise ModbenchError(f"{POOLS[name].path} has no examples for {name}")
-    return shots
+    return Sifted(shots, (POOLS[name].path, *tests), missing)
 
 
 def _shots(pool: Pool) -> Iterator[Shot]:

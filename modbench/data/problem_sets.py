@@ -61,23 +61,34 @@ def write_without(problems: ProblemSet, left_out: Sequence[bool], target: Path) 
     """Writes the file of `problems` to `target` without the items marked in `left_out`, each other one as it stands.
 
     A JSON list stays a JSON list, JSON lines stay lines; the file appears whole or not at all.
-    Raises ModbenchError if `problems` have no file, if `target` is that file, or if nothing would be left.
+    Raises ModbenchError where `check_target` does, and if nothing would be left.
     """
-    if problems.file is None:
-        raise ModbenchError(f"{problems.name} is no file to write anew: name a training file")
-    if target.exists() and target.samefile(problems.file):
-        raise ModbenchError(f"{target} is the training file itself: write to another one")
+    file = check_target(problems, target)
     if all(left_out):
         raise ModbenchError(f"every example of {problems.name} would be left out: nothing to write")
-    head, items, tail = _items(problems.file.read_text(encoding="utf-8-sig"))
+    head, items, tail = _items(file.read_text(encoding="utf-8-sig"))
     kept = [item for item, out in zip(items, left_out, strict=True) if not out]
     separator = f",{head[1:]}" if head else "\n"
     write_text(target, head + separator.join(kept) + tail)
 
 
+def check_target(problems: ProblemSet, target: Path) -> Path:
+    """The file of `problems`. ModbenchError if there is none, or if no file can be written to `target` beside it."""
+    if problems.file is None:
+        raise ModbenchError(f"{problems.name} is no file to write anew: name a training file")
+    if target.is_dir():
+        raise ModbenchError(f"{target} is a folder: name a file to write")
+    if not target.parent.is_dir():
+        raise ModbenchError(f"there is no folder {target.parent} to write {target.name} to: make it first")
+    if target.exists() and target.samefile(problems.file):
+        raise ModbenchError(f"{target} is the training file itself: write to another one")
+    return problems.file
+
+
 def _question(row: dict[str, Any]) -> str:
-    question: str = next(row[field] for field in QUESTION_FIELDS if field in row)
-    return f"{question}\n{row['input']}" if row.get("input", "").strip() else question
+    question: str = next(row[field] for field in QUESTION_FIELDS if isinstance(row.get(field), str))
+    context = row.get("input")
+    return f"{question}\n{context}" if isinstance(context, str) and context.strip() else question
 
 
 def _foreign_rows(path: Path) -> list[dict[str, Any]] | None:

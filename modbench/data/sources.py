@@ -98,6 +98,13 @@ def data_folder() -> Path:
     return Path(os.environ.get("MODBENCH_DATA") or cache_folder())
 
 
+def check_folder() -> None:
+    """ModbenchError if `MODBENCH_DATA` is set, and to no folder."""
+    folder = os.environ.get("MODBENCH_DATA")
+    if folder and not Path(folder).is_dir():
+        raise ModbenchError(f"MODBENCH_DATA={folder} is no folder: make it, name another, or unset MODBENCH_DATA")
+
+
 def inspect(path: str) -> State:
     """Compares what lies where the pinned file `path` belongs with its pin; downloads nothing.
 

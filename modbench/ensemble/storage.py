@@ -214,10 +214,19 @@ def attach_peft(model: Any, folder: Path, adapter_name: str = DEFAULT, is_traina
     return attached
 
 
-def _peft_config(folder: Path, is_trainable: bool) -> Any:
+def read_peft_config(folder: Path) -> Any:
+    """PEFT's object for the configuration in `folder`; ModbenchError if the file is broken."""
     from peft import PeftConfig
 
-    config = PeftConfig.from_pretrained(str(folder))
+    try:
+        return PeftConfig.from_pretrained(str(folder))
+    except Exception as error:  # PEFT raises what it likes
+        path = folder / PEFT_CONFIG
+        raise ModbenchError(f"{path} is no PEFT configuration ({reason(error)}): copy it anew") from None
+
+
+def _peft_config(folder: Path, is_trainable: bool) -> Any:
+    config = read_peft_config(folder)
     config.inference_mode = not is_trainable
     start = getattr(config, "prompt_tuning_init_state_dict_path", None)
     if start is not None and not str(start).endswith(".safetensors"):

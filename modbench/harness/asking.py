@@ -8,7 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modbench.harness.task_files import check_task, default_prompt, task_identity
+from modbench.data.pools import Sifted
+from modbench.data.sources import locate, sha256
+from modbench.errors import ModbenchError
+from modbench.harness.task_files import check_task, default_prompt, read_task, task_files, task_identity
+from modbench.harness.tasks import pool_of
 from modbench.records import Evaluation, TaskResult, iter_samples, samples_file, write_samples
 from modbench.records.log import append_log, begin_task, evaluation_cost
 
@@ -31,20 +35,39 @@ class Questions:
     generation: Mapping[str, Any] | None = None
 
     def check(self) -> None:
-        """ModbenchError for a name that only looks like one of our tasks, and for a prompt that a task cannot ask."""
+        """ModbenchError for a name that only looks like one of our tasks, for a prompt that a task cannot ask, and for
+        examples that cannot be had or are fewer than are to be shown."""
         for task in self.tasks:
             check_task(task, self.prompt)
+        for task, pool in self._pool_names.items():
+            if (self.num_fewshot or 0) > (there := len(self.pools[pool].shots)):
+                raise ModbenchError(
+                    f"task {task!r} has {there} examples to show, not {self.num_fewshot}: lower --num-fewshot"
+                )
 
     @cached_property
     def task_identities(self) -> dict[str, dict[str, Any]]:
         """What each task is; ModbenchError for data that cannot be had."""
         return {task: task_identity(task) for task in self.tasks}
 
+    @cached_property
+    def _pool_names(self) -> dict[str, str]:
+        """The pool of each task of ours, if examples are shown."""
+        ours = [task for task in self.tasks if task in task_files()] if self.num_fewshot else []
+        return {task: read_task(task)["dataset_kwargs"]["pool"] for task in ours}
+
+    @cached_property
+    def pools(self) -> dict[str, Sifted]:
+        """The pools from which examples are drawn; ModbenchError for one that cannot be had."""
+        return {pool: pool_of(pool) for pool in dict.fromkeys(self._pool_names.values())}
+
     def identity(self) -> dict[str, Any]:
         """All that decides what is asked; what is as the task's own file says is left out."""
         identity: dict[str, Any] = {"tasks": {}}
         for task, limit in self.tasks.items():
             other = {"prompt": self.prompt} if self.prompt_of(task) not in (None, default_prompt(task)) else {}
+            if task in self._pool_names:
+                other["examples"] = self.pools[self._pool_names[task]].sha256
             identity["tasks"][task] = self.task_identities[task] | {"limit": limit} | other
         if self.apply_chat_template:
             identity["apply_chat_template"] = True
@@ -64,8 +87,10 @@ class Questions:
         return ", ".join(dict.fromkeys(self.prompt_of(task) or "own words" for task in self.tasks))
 
     def data(self) -> dict[str, str]:
-        """The SHA-256 of each set of problems."""
-        return {name: digest for task in self.task_identities.values() for name, digest in task.get("data", {}).items()}
+        """The SHA-256 of each set of problems, of the examples, and of the files that these were sifted from."""
+        problems = {name: sha for task in self.task_identities.values() for name, sha in task.get("data", {}).items()}
+        files = {file: sha256(locate(file)) for pool in self.pools.values() for file in pool.files}
+        return problems | files | {f"examples/{name}": pool.sha256 for name, pool in self.pools.items()}
 
 
 def answer_all(

@@ -8,12 +8,14 @@ The harness passes its metadata to `custom_dataset` functions along with `datase
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from modbench.data.choices import choices_of
 from modbench.data.overlap import question_of
-from modbench.data.pools import Shot, read_pool
+from modbench.data.pools import Shot, Sifted, read_pool
 from modbench.data.rows import rows
 from modbench.demo.problems import draw_set
 from modbench.demo.worlds import Problem
@@ -54,7 +56,26 @@ def examples(pool: str, choices: bool) -> list[dict[str, Any]]:
     if pool.startswith(DEMO_POOL):
         drawn = _demo_problems(pool.removeprefix(DEMO_POOL), held_out=False)
         return [_demo_document(problem) | {"response": problem.solution} for problem in drawn]
-    return [_example(shot, choices) for shot in read_pool(pool)]
+    return [_example(shot, choices) for shot in pool_of(pool).shots]
+
+
+def pool_of(name: str) -> Sifted:
+    """The pool of few-shot examples `name`; says on stderr, once, with which test sets it could not be compared.
+
+    Raises what `read_pool` raises.
+    """
+    if name.startswith(DEMO_POOL):
+        drawn = _demo_problems(name.removeprefix(DEMO_POOL), held_out=False)
+        return Sifted([Shot(problem.text, problem.answer, problem.solution) for problem in drawn])
+    sifted = read_pool(name)
+    if sifted.missing:
+        _warn(f"examples of {name} may be problems of {', '.join(sifted.missing)}: these test sets cannot be had")
+    return sifted
+
+
+@cache
+def _warn(message: str) -> None:
+    sys.stderr.write(f"modbench: warning: {message}\n")
 
 
 def worked_response(doc: dict[str, Any]) -> str:
@@ -127,7 +148,14 @@ def _choice_document(instruction: str, answer: str) -> dict[str, Any]:
 
 def _clean(text: str) -> str:
     """HellaSwag's text without the marks that WikiHow left in it, as the harness's own task does it."""
-    return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
+    lines = text.strip().replace(" [title]", ". ").split("\n")
+    return "\n".join(_without_brackets(line) for line in lines).replace("  ", " ")
+
+
+def _without_brackets(line: str) -> str:
+    # Behind the last "]" nothing closes: each "[" there would be followed to the end of the line.
+    closed, end, rest = line.rpartition("]")
+    return re.sub(r"\[.*?\]", "", closed + end) + rest
 
 
 def _example(shot: Shot, choices: bool) -> dict[str, Any]:

@@ -68,10 +68,22 @@ def _as_json(value: object) -> object:
     return json.loads(canonical_json(value))
 
 
+def _whole(text: object) -> object:
+    if not isinstance(text, str) or text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 Name = Annotated[str, StringConstraints(pattern=PLAIN_NAME)]
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_as_json)]
 UtcTime = Annotated[str, AfterValidator(_check_utc)]
+Text = Annotated[str, BeforeValidator(_whole)]
+"""Text that UTF-8 can say: half a surrogate pair becomes U+FFFD."""
 
 
 class Model(BaseModel):
@@ -250,11 +262,11 @@ class Sample(Model):
 
     doc_id: NonNegativeInt
     doc_hash: str
-    response: str
-    answer: str | None
-    gold: str
+    response: Text
+    answer: Text | None
+    gold: Text
     metrics: dict[str, float]
-    question: str | None = None
+    question: Text | None = None
     outcome: Outcome | None = None
     seen: bool | None = None
 

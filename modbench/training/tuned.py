@@ -52,12 +52,13 @@ def resolve_adapter(adapter: str) -> Path:
 
 
 def base_name(folder: Path) -> str | None:
-    """What the adapter in `folder` says about its base: a hub id, a folder, `demo`, or nothing."""
+    """What the adapter in `folder` says about its base: a hub id, a folder, `demo`, or nothing.
+
+    Raises ModbenchError if its configuration is broken.
+    """
     from modbench.ensemble import MoDConfig, storage
 
     if storage.has_mixture(folder):
         return MoDConfig.load(folder).base_model_name_or_path
-    from peft import PeftConfig
-
-    name = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    name = storage.read_peft_config(folder).base_model_name_or_path
     return str(name) if name else None

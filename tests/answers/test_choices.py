@@ -38,6 +38,31 @@ def test_every_text_stands_for_its_label(name: str) -> None:
             assert extract_choice(text, LABELS[name]) == label
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "A or B",
+            "I think A or B",
+            "A/B",
+            "either B or C",
+            "B and C",
+            "A, B, or C",
+            "(A) or (B)",
+            "A or B, hard to say",
+        ),
+        *("The answer is either B or C", "The answer is both A and B", "The answer is A/B"),
+    ],
+)
+def test_several_labels_are_unreadable(text: str) -> None:
+    assert judge_choice(text, "B", LABELS["aqua"]).outcome is Outcome.UNREADABLE
+
+
+def test_several_words_are_unreadable() -> None:
+    assert judge_choice("true or false", "false", LABELS["boolq"]).outcome is Outcome.UNREADABLE
+    assert judge_choice("answer1/answer2", "answer2", LABELS["arc"]).outcome is Outcome.UNREADABLE
+
+
 def test_without_labels_there_is_no_choice() -> None:
     assert extract_choice("The answer is (C).", {}) is None
     assert extract_choice("The answer is (C).", []) is None

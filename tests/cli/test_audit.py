@@ -100,6 +100,18 @@ def test_a_clean_file_is_clean(here: Path, name: str) -> None:
     assert (again["exact"], again["near"], again["against"][0]["clean"]) == (0, 0, 2)
 
 
+def test_beside_the_clean_file_it_says_what_was_not_compared(here: Path) -> None:
+    result = modbench("mine.json", "--write-clean", "clean.json")
+    assert f"2 of 4 examples; NOT compared with {', '.join(TEST_SETS[1:])}," in result.stderr
+    result = modbench("mine.json", "--against", "dataset/AddSub/test.json", "--write-clean", "clean.json")
+    assert result.stderr.endswith("2 of 4 examples\n")
+
+
+def test_a_set_is_not_compared_with_itself_under_another_name(here: Path) -> None:
+    found = json.loads(done("mine.json", "--against", "./mine.json", "--against", "mine.jsonl", "--format", "json"))
+    assert [against["name"] for against in found["training"][0]["against"]] == ["mine.jsonl"]
+
+
 def test_near_ones_may_stay(here: Path) -> None:
     done("mine.json", "--write-clean", "clean.json", "--keep-near")
     assert json.loads(Path("clean.json").read_text()) == TRAINING[1:]
@@ -136,6 +148,10 @@ def test_golds(here: Path) -> None:
         (["none.json"], "neither a file nor a pinned one"),
         (["mine.json", "--write-clean", "mine.json"], "is the training file itself"),
         (["mine.json", "mine.jsonl", "--write-clean", "clean.json"], "name exactly one"),
+        (["mine.json", "--write-clean", "data"], "data is a folder"),
+        (["mine.json", "--write-clean", "new/clean.json"], "there is no folder new"),
+        (["mine.json", "--against", "mine.json"], "nothing to compare"),
+        (["mine.json", "--against", "./mine.json"], "nothing to compare"),
         (["--suite", "demo", "--write-clean", "clean.json"], "no file to write anew"),
         (["mine.json", "--golds"], "leave the other arguments out"),
         (["dataset/boolq/train.json"], "is not in MODBENCH_DATA"),

@@ -179,6 +179,16 @@ def test_verify(server: FileServer) -> None:
     }
 
 
+@pytest.mark.parametrize("command", ["verify", "pull"])
+def test_a_folder_that_does_not_exist_is_said_once(
+    command: str, server: FileServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MODBENCH_DATA", str(tmp_path / "lost"))
+    result = data(command)
+    assert isinstance(result.exception, ModbenchError) and not result.stdout
+    assert str(result.exception).startswith(f"MODBENCH_DATA={tmp_path / 'lost'} is no folder: ")
+
+
 def test_verify_as_a_table_for_eyes() -> None:
     good, bad = "dataset/AddSub/test.json", "dataset/gsm8k/test.json"
     pulled(good)

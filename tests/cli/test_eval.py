@@ -108,7 +108,8 @@ def test_called_again_it_does_nothing(done: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_another_evaluation_does_not_get_its_folder(done: Path) -> None:
     before = files(done)
-    for other in ({"adapter": None}, {"limit": 3}, {"prompt": "alpaca"}, {"num_fewshot": 1}, {"batch_size": 2}):
+    base = {"adapter": None, "model": "demo"}
+    for other in (base, {"limit": 3}, {"prompt": "alpaca"}, {"num_fewshot": 1}, {"batch_size": 2}):
         with pytest.raises(ModbenchError, match="holds something else: name another --out"):
             evaluate(done, **{"adapter": "demo"} | other)
     assert files(done) == before
@@ -158,8 +159,22 @@ def test_without_a_folder_and_tasks_it_has_its_own(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     eval_command(limit=1)
     (record,) = tmp_path.rglob("record.json")
-    assert record.parent == tmp_path / "runs" / "eval" / "base" / "seed-0"
+    assert record.parent == tmp_path / "runs" / "eval" / "demo-adapter" / "seed-0"
     assert len(read_record(record.parent).tasks) == 3
+
+
+def test_with_nothing_named_it_is_the_embedded_model_with_its_adapter(done: Path) -> None:
+    before = files(done)
+    evaluate(done)
+    assert files(done) == before
+
+
+def test_what_was_trained_on_is_known_only_without_an_adapter(done: Path, tmp_path: Path) -> None:
+    base = evaluate(tmp_path / "out", model="demo", limit=2)
+    assert read_record(base).method == "base" and read_record(base).parameters.total == 0
+    for folder, seen in ((base, False), (done, None)):
+        samples = read_run_samples(folder, read_record(folder))
+        assert {sample.seen for of_task in samples.values() for sample in of_task} == {seen}
 
 
 def test_an_adapter_is_asked_as_it_was_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,6 +82,14 @@ def test_a_damaged_run_is_said_and_the_others_are_done(runs: Path) -> None:
     assert read_record(runs / "b").rescored is not None and str(runs / "b") in done.stdout
 
 
+def test_without_a_run_that_was_judged_there_is_no_table(runs: Path) -> None:
+    for file in runs.rglob("record.json"):
+        file.write_text("{")
+    done = modbench(runs)
+    assert (done.exit_code, done.stdout, done.stderr.count("modbench: ")) == (2, "", 3)
+    assert json.loads(modbench(runs, "--format", "json").stdout) == []
+
+
 @pytest.mark.parametrize(("arguments", "says"), [(["nowhere"], "no finished run"), ([".", "-f", "tabel"], "table")])
 def test_bad_arguments(arguments: list[Any], says: str) -> None:
     with pytest.raises(ModbenchError, match=says):

@@ -132,18 +132,24 @@ def test_clean_accuracies_against_a_loop(make_run: MakeRun) -> None:
 
 
 def test_an_untuned_method_was_trained_on_nothing(make_run: MakeRun) -> None:
-    (row,) = compare([make_run("base", {"one": [True, False]}, training=None)]).methods
+    (row,) = compare([make_run("base", {"one": [True, False]}, **UNTRAINED)]).methods
     assert (row.clean["one"].seen, row.clean["one"].n) == (0, 2)
     assert row.clean["one"].score is not None and row.clean["one"].score.accuracy == 0.5
 
 
 def test_what_is_unknown_of_one_method_is_clean_for_none(make_run: MakeRun) -> None:
     base, tuned = compare(
-        [make_run("base", {"one": [True, False]}, training=None), make_run("mod_k", {"one": [True, False]})]
+        [make_run("base", {"one": [True, False]}, **UNTRAINED), make_run("mod_k", {"one": [True, False]})]
     ).methods
     assert (base.clean["one"].seen, tuned.clean["one"].seen) == (0, None)
     assert {row.clean["one"].n for row in (base, tuned)} == {None} == {row.clean_macro for row in (base, tuned)}
     assert {row.clean["one"].score for row in (base, tuned)} == {None}
+
+
+def test_what_another_s_adapter_was_trained_on_is_unknown(make_run: MakeRun) -> None:
+    """As `modbench eval` records it: parameters, but no training."""
+    (row,) = compare([make_run("adapter", {"one": [True, False]}, training=None)]).methods
+    assert (row.clean["one"].seen, row.clean["one"].n, row.clean["one"].score) == (None, None, None)
 
 
 def test_a_task_that_was_trained_on_whole_has_no_clean_accuracy(make_run: MakeRun) -> None:

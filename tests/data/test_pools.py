@@ -6,11 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from modbench.answers import judge_number
+from modbench.answers import judge_choice, judge_number
+from modbench.data.choices import choices_of
 from modbench.data.download import Unavailable
-from modbench.data.pools import BOOLQ_TRAIN, COMMONSENSE_15K, MATH_10K, POOLS, Shot, read_pool
+from modbench.data.pools import (
+    BOOLQ_TRAIN,
+    COMMONSENSE_15K,
+    COMMONSENSE_TESTS,
+    MATH_10K,
+    MATH_TESTS,
+    POOLS,
+    Shot,
+    read_pool,
+)
+from modbench.data.problem_sets import TEST_SETS
 from modbench.data.sources import FILES
 from modbench.errors import ModbenchError
+from modbench.harness.task_files import read_task, task_files
 
 from ..made_up import FORMS, asked, counted, labelled, lettered, pin, problem_sets
 
@@ -62,10 +74,17 @@ def test_every_pool_reads_a_pinned_file_and_checks_pinned_test_sets() -> None:
         assert set(pool.tests) < set(FILES)
 
 
+def test_each_test_set_is_of_one_family_and_of_that_of_its_tasks() -> None:
+    assert {*MATH_TESTS} & {*COMMONSENSE_TESTS} == set() and {*TEST_SETS} <= {*MATH_TESTS, *COMMONSENSE_TESTS}
+    assert len(COMMONSENSE_TESTS) == 8
+    for data in (read_task(name)["dataset_kwargs"] for name in task_files()):
+        assert data["pool"].startswith("demo/") or data["data_file"] in POOLS[data["pool"]].tests
+
+
 def test_pools_of_worked_solutions(data: Path) -> None:
-    assert read_pool("gsm8k_train") == [Shot("New?", "2000", "1 + 1 = 2\nSo 2,000.\nThe answer is 2000.")]
-    assert read_pool("mawps_train") == [Shot("New too ?", "7.0", "X = 3 + 4 = 7. The answer is 7.")]
-    (shot,) = read_pool("aqua_train")
+    assert list(read_pool("gsm8k_train").shots) == [Shot("New?", "2000", "1 + 1 = 2\nSo 2,000.\nThe answer is 2000.")]
+    assert list(read_pool("mawps_train").shots) == [Shot("New too ?", "7.0", "X = 3 + 4 = 7. The answer is 7.")]
+    (shot,) = read_pool("aqua_train").shots
     assert shot.answer == "B" and shot.response == "It is so. The answer is (B)."
     assert shot.instruction == lettered(asked("AQuA", 0, "train"), 1)["instruction"]
 
@@ -83,12 +102,17 @@ def test_pools_of_worked_solutions(data: Path) -> None:
 )
 def test_pools_of_labels(data: Path, pool: str, names: list[str]) -> None:
     rows = [labelled(name, asked(name, n, "train"), n) for name in FORMS if name in names for n in range(2)]
-    assert read_pool(pool) == [Shot(row["instruction"], row["answer"], row["output"]) for row in rows]
+    assert list(read_pool(pool).shots) == [Shot(row["instruction"], row["answer"], row["output"]) for row in rows]
 
 
 def test_a_test_set_that_cannot_be_had_is_not_compared_with(data: Path) -> None:
+    whole = read_pool("gsm8k_train")
     (data / "dataset/SVAMP/test.json").unlink()
-    assert [shot.answer for shot in read_pool("gsm8k_train")] == ["2000", "1"]
+    part = read_pool("gsm8k_train")
+    assert [shot.answer for shot in part.shots] == ["2000", "1"]
+    assert {*part.files, *part.missing} == {*whole.files, *whole.missing}
+    assert {*part.missing} - {*whole.missing} == {"dataset/SVAMP/test.json"}
+    assert part.sha256 != whole.sha256
 
 
 def test_a_pool_that_cannot_be_had(data: Path) -> None:
@@ -123,9 +147,21 @@ def test_real_pools_hold_no_test_problem_and_right_responses(pool: str, field: s
     text = (folder / POOLS[pool].path).read_text()
     rows = list(map(json.loads, text.splitlines())) if pool == "gsm8k_train" else json.loads(text)
     assert len(rows) == size
-    shots = read_pool(pool)
+    shots = read_pool(pool).shots
     assert not {letters(shot.instruction) for shot in shots} & tests
     clean = [row[field] for row in rows if letters(row[field]) not in tests]
     assert {shot.instruction for shot in shots} <= set(clean)
     assert len(shots) > 0.9 * len(clean)
     assert all(judge_number(shot.response, shot.answer).correct for shot in shots)
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif(not os.environ.get("MODBENCH_DATA"), reason="MODBENCH_DATA is not set")
+@pytest.mark.parametrize("pool", [pool for pool in POOLS if not pool.startswith(("gsm8k", "mawps"))])
+def test_real_pools_of_choices(pool: str) -> None:
+    if not (Path(os.environ["MODBENCH_DATA"]) / POOLS[pool].path).exists():
+        pytest.skip(f"{POOLS[pool].path} is not at hand")
+    shots = read_pool(pool).shots
+    assert len(shots) > 100
+    for shot in shots:
+        assert judge_choice(shot.response, shot.answer, choices_of(shot.instruction)).correct

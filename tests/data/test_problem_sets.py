@@ -58,6 +58,14 @@ def test_files_as_gsm8k_and_mawps_have_them(tmp_path: Path, field: str) -> None:
         assert found.problems == [row[field] for row in rows]
 
 
+@pytest.mark.parametrize("context", [None, 3, " ", ["in French"]])
+def test_only_text_is_a_question(tmp_path: Path, context: object) -> None:
+    row = {"question": None, "original_text": "How many are 3 nuts?", "input": context}
+    assert read_set(str(written(tmp_path, json.dumps([row])))).problems == ["How many are 3 nuts?"]
+    row["input"] = "in French"
+    assert read_set(str(written(tmp_path, json.dumps([row])))).problems == ["How many are 3 nuts?\nin French"]
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("left_out", [(False, False, False), (True, False, True), (False, True, False)])
 def test_the_rest_stays_as_it_stands(tmp_path: Path, form: str, left_out: tuple[bool, ...]) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from modbench import MoDModel
 from modbench.ensemble import storage
 from modbench.errors import ModbenchError
+from modbench.training.tuned import base_name
 
 from .adapters import LORA, logits, random_peft, save_adapter, state
 
@@ -201,3 +202,13 @@ def test_half_an_adapter_is_refused(make_base, adapter, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModbenchError, match="copy the whole adapter"):
         MoDModel.from_pretrained(make_base(), folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "", '{"peft_type": 3}', '{"peft_type": "TELEPATHY"}'])
+def test_a_broken_peft_config_is_one_line(make_base, tmp_path: Path, text: str) -> None:
+    storage.save_peft(get_peft_model(make_base(), LoraConfig(r=2, target_modules=["q_proj"])), tmp_path)
+    (tmp_path / "adapter_config.json").write_text(text)
+    for read in (base_name, lambda folder: storage.attach_peft(make_base(), folder)):
+        with pytest.raises(ModbenchError, match=r"adapter_config\.json is no PEFT configuration") as caught:
+            read(tmp_path)
+        assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Adapters of random weights on the embedded model, and the slow way to what a model with one says."""
+"""Adapters of random weights on the embedded model, the slow way to what a model with one says, and made-up data."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from modbench import MoDConfig, get_mod_model, resources
 from modbench.checkpoints import DEMO
 from modbench.training.base import load_base
+
+from ..made_up import pin, problem_sets, training_sets
+from .task_sets import manager_with
 
 K = 3
 
@@ -115,3 +118,16 @@ def reference() -> Callable[[Path | None], Reference]:
         return Reference(AutoTokenizer.from_pretrained(folder), model.eval(), mixture)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def manager() -> Any:
+    """The harness's, with our tasks only."""
+    return manager_with()
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of made-up files in the place of the public ones."""
+    pin(tmp_path, problem_sets() | training_sets(), monkeypatch)
+    return tmp_path

@@ -81,6 +81,12 @@ def test_rows_of_others_are_taken_at_their_word(filtered: str, right: float, ans
     assert sample.metrics == {"exact_match": right, "acc": right}
 
 
+def test_half_a_surrogate_pair_loses_nothing_else() -> None:
+    sample = to_sample(generated("\ud800 The answer is 7."), "number")
+    assert (sample.response, sample.answer, sample.correct) == ("\ufffd The answer is 7.", "7", True)
+    sample.model_dump_json()
+
+
 def test_choices_are_answered_by_the_likeliest() -> None:
     doc = {"instruction": "Iron or wood?", "choices": ["wood", "iron"], "answer": "iron"}
     for scores, answer in (([-2.0, -1.0], "iron"), ([-1.0, -2.0], "wood")):

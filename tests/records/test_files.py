@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modbench.answers import Outcome
@@ -66,6 +66,27 @@ def test_samples_of_version_1_come_back_with_what_they_do_not_say_unknown(tmp_pa
     (tmp_path / "task.jsonl").write_text(json.dumps(old, ensure_ascii=False) + "\n")
     (sample,) = read_samples(tmp_path / "task.jsonl")
     assert sample.model_dump() == old | {"question": None, "outcome": None, "seen": None}
+
+
+@given(st.text(st.characters(categories=("Cs", "L"))))
+@example("a\ud800b\udfff")
+@example("\ud83d\ude00")
+def test_half_a_surrogate_pair_is_replaced_and_the_rest_stays(text: str) -> None:
+    fields = {"response": text, "answer": text, "gold": text, "question": text}
+    sample = Sample(doc_id=0, doc_hash="h", metrics={"acc": 0.0}, **fields)
+    assert sample.response == sample.answer == sample.gold == sample.question
+    plain = text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
+    assert "".join(c for c in sample.response if c != "\ufffd") == plain
+    with TemporaryDirectory() as folder:
+        write_samples(Path(folder) / "task.jsonl", [sample])
+        assert read_samples(Path(folder) / "task.jsonl") == [sample]
+
+
+def test_half_a_surrogate_pair_in_a_file_is_refused(tmp_path: Path, make_sample: Callable[..., Sample]) -> None:
+    path = tmp_path / "task.jsonl"
+    write_samples(path, [make_sample(0, True)])
+    path.write_text(path.read_text().replace("The", "\\ud800"))
+    assert "line 1: Invalid JSON" in refusal(read_samples, path)
 
 
 def test_samples_are_read_one_by_one(tmp_path: Path, make_sample: Callable[..., Sample]) -> None:

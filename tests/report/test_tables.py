@@ -209,7 +209,9 @@ def test_one_method_has_nothing_beside_it(make_run: MakeRun) -> None:
 @pytest.fixture
 def contaminated(make_run: MakeRun) -> Comparison:
     verdicts = {"modbench_one": [True, True, False, False], "modbench_two": [True, False]}
-    base = make_run("base", {task: [False] * len(of_task) for task, of_task in verdicts.items()}, training=None)
+    nothing = Parameters(lora=0, norms=0, router=0, total=0, overhead_percent=None)
+    unsolved = {task: [False] * len(of_task) for task, of_task in verdicts.items()}
+    base = make_run("base", unsolved, training=None, parameters=nothing)
     marks = {"modbench_one": [True, False, False, False], "modbench_two": [False, False]}
     return compare([base, mark_seen(make_run("mod_k", verdicts), marks)])
 
