@@ -3,7 +3,7 @@
 # By default the embedded one. Where REPORTS names a folder, check.xml (JUnit) and check.md are written there.
 # Exits as `modbench check` does: 0 nothing regressed, 1 something did, 2 bad input, 3 it cannot tell.
 set -euo pipefail
-board=${1:-$(dirname "$0")/../leaderboards/demo-adapter.json}
+board=${1:-$(dirname "$0")/../leaderboards/eval.json}
 adapter=${2:-demo}
 
 work=$(mktemp -d)

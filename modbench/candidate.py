@@ -26,7 +26,7 @@ class Candidate:
 
     @classmethod
     def find(cls, model: str | None, adapter: str | None) -> Candidate:
-        """The model of that name, by default the one that the adapter names; with neither, the embedded one with its own.
+        """The model of that name, by default the one that the adapter names; with neither, the embedded one with its.
 
         `adapter` is a folder or hub id that modbench or PEFT wrote, or `demo` for the embedded model's. Raises
         ModbenchError if one of them cannot be had.

@@ -185,3 +185,20 @@ def test_a_regression_outweighs_what_cannot_be_told() -> None:
     solved = np.ones(100, dtype=bool)
     before = [run(solved), run(solved, method="lora_all")]
     assert verdict(check(before, [run(~solved)])) is Status.REGRESSED
+
+
+def test_a_document_less_in_every_seed_is_no_proof() -> None:
+    before, after = np.ones(400, dtype=bool), np.ones(400, dtype=bool)
+    after[7] = False
+    old = [run(before, seed=seed) for seed in range(5)]
+    new = [run(after, seed=seed, adapter=f"new{seed}") for seed in range(5)]
+    found = accuracy_of(check(old, new))
+    assert found.status is Status.PASSED and found.interval is not None and found.interval.high > 0
+
+
+def test_a_seed_that_was_left_out_is_named() -> None:
+    solved = np.ones(100, dtype=bool)
+    old = [run(solved, seed=seed) for seed in range(6)]
+    new = [run(solved, seed=seed, adapter=f"new{seed}") for seed in range(5)]
+    (missing,) = (entry for entry in check(old, new) if entry.status is Status.CANNOT_TELL)
+    assert (missing.seed, missing.said) == (5, "no run of this seed is there")

@@ -128,7 +128,7 @@ def _from_harness(results: Path, root: Path) -> RunOutcomes:
     for task, config in value["configs"].items():
         file = _samples_beside(results, task)
         samples = _harness_samples(file, remedy)
-        stated = value.get("n-samples", {}).get(task, {}).get("effective")
+        stated = _within(value, "n-samples", task, "effective")
         if stated is not None and stated != len(samples):
             raise ModbenchError(f"{file} has {len(samples)} samples, {results.name} says {stated}: {remedy}")
         context = {name: value.get(name) for name in CONTEXT}
@@ -169,7 +169,7 @@ def _harness_samples(file: Path, remedy: str) -> list[Sample]:
                     samples.append(sample.model_copy(update={"question": sample.question or instruction_of(row)}))
     except FileNotFoundError:
         raise ModbenchError(f"there is no {file}: {remedy}") from None
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError, StopIteration) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, StopIteration) as error:
         raise ModbenchError(f"{file}, line {number}: no sample of lm_eval ({error!r}): {remedy}") from error
     if not samples:
         raise ModbenchError(f"{file} holds no sample: {remedy}")
@@ -179,9 +179,16 @@ def _harness_samples(file: Path, remedy: str) -> list[Sample]:
 def _settings(config: Any, context: Mapping[str, Any]) -> str:
     """A digest of how the harness asked and scored; its metadata name model and folders, which are no part of it."""
     settings = {key: value for key, value in config.items() if key != "metadata"} if isinstance(config, dict) else {}
-    version = config.get("metadata", {}).get("version") if isinstance(config, dict) else None
+    version = _within(config, "metadata", "version")
     text = json.dumps([settings, version, context], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _within(value: Any, *path: str) -> Any:
+    """What lies at `path` in nested objects; None where one of them is no object or has no such key."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _outcomes(samples: Sequence[Sample], conditions: Mapping[str, str]) -> TaskOutcomes:

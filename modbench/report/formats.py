@@ -13,6 +13,7 @@ from tabulate import tabulate
 from modbench.errors import unknown
 
 _TABULATE = {"table": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 FORMATS = (*_TABULATE, "csv", "json")
 """Names for `--format`; the LaTeX one wants the package booktabs."""
 _BOLD = ("\ue000", "\ue001")
@@ -65,7 +66,8 @@ def as_json(value: object) -> str:
 
 
 def _cell(text: str, format: str) -> str:
-    line = " ".join(text.split())
+    # What moves the cursor or turns the reading direction does not belong into a table; `csv` and `json` keep it.
+    line = STEERING.sub("", " ".join(text.split()))
     return line.replace("|", r"\|") if format == "markdown" else line
 
 

@@ -16,7 +16,9 @@ from modbench.report.layout import Table, caption, short
 if TYPE_CHECKING:
     from modbench.gate_documents import Document, Finding
 
-_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u200d\u2010-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
 """Characters that XML forbids, and those that would steer a terminal."""
 SHOWN = ("question", "gold", "answer", "response")
 """What is shown of a sample."""

@@ -40,15 +40,18 @@ def wilson(correct: float, n: int, level: float = LEVEL) -> Interval:
     return Interval(max(0.0, center - reach) if correct else 0.0, min(1.0, center + reach) if correct < n else 1.0)
 
 
-def seed_interval(differences: Sequence[float], level: float = LEVEL) -> Interval | None:
-    """Student's t interval for the mean of one difference per seed; None with fewer than two seeds."""
+def seed_interval(differences: Sequence[float], level: float = LEVEL, floor: float = 0.0) -> Interval | None:
+    """Student's t interval for the mean of one difference per seed; None with fewer than two seeds.
+
+    The standard deviation over seeds is taken to be at least `floor`.
+    """
     from scipy.special import stdtrit
 
     m = len(differences)
     if m < 2:
         return None
     center = math.fsum(differences) / m
-    spread = math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1))
+    spread = max(floor, math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1)))
     reach = float(stdtrit(m - 1, (1 + level) / 2)) * spread / math.sqrt(m)
     return Interval(center - reach, center + reach)
 

@@ -39,10 +39,11 @@ def mcnemar(only_a: int, only_b: int, alternative: Alternative = "two-sided") ->
     return min(1.0, 2 * tail) if alternative == "two-sided" else tail
 
 
-def paired_t(differences: Sequence[float], alternative: Alternative = "two-sided") -> float:
+def paired_t(differences: Sequence[float], alternative: Alternative = "two-sided", floor: float = 0.0) -> float:
     """Student's paired t test of one difference per seed against 0; `less` asks whether they are below 0.
 
-    Differences that are all equal leave no doubt: p is then 0 or 1 by their sign (1 for no difference at all).
+    The standard deviation over seeds is taken to be at least `floor`. Without one, differences that are all equal (to
+    12 places) leave no doubt: p is then 0 or 1 by their sign (1 for no difference at all).
     Raises ValueError with fewer than two.
     """
     from scipy.special import stdtr
@@ -51,8 +52,8 @@ def paired_t(differences: Sequence[float], alternative: Alternative = "two-sided
     if m < 2:
         raise ValueError(f"{m} differences: a t test needs two")
     center = math.fsum(differences) / m
-    spread = math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1))
-    if spread == 0:
+    spread = max(floor, math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1)))
+    if spread < 1e-12:
         away = {"less": center < 0, "greater": center > 0, "two-sided": center != 0}[alternative]
         return 0.0 if away else 1.0
     below = float(stdtr(m - 1, center / spread * math.sqrt(m)))

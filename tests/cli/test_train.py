@@ -33,7 +33,7 @@ def options(folder: Path, *methods: str, **changes: Any) -> dict[str, Any]:
     fields["tasks"] = {"modbench_demo_one_step": 2}
     suite = folder / "tiny.yaml"
     suite.write_text(json.dumps(fields))
-    given = Grid(list(methods), suite=str(suite), runs=folder / "runs")
+    given = Grid(list(methods), suite=str(suite), runs=[folder / "runs"])
     return vars(given) | changes
 
 
