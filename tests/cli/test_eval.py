@@ -147,10 +147,22 @@ def test_a_cut_evaluation_goes_on_and_ends_as_if_undisturbed(
     assert not (out / "cache").exists()
 
 
-def test_what_failed_before_its_first_answer_does_not_hold_the_folder(tmp_path: Path) -> None:
+def test_too_many_examples_are_refused_before_anything_is_left(tmp_path: Path) -> None:
     with pytest.raises(ModbenchError, match="has 400 examples to show, not 999"):
         evaluate(tmp_path / "out", num_fewshot=999)
-    assert set(files(tmp_path / "out")) == {"identity.json", "log.jsonl"}
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_refused_before_its_first_answer_does_not_hold_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise ModbenchError("no memory left")
+
+    with monkeypatch.context() as patch, pytest.raises(ModbenchError, match="no memory left"):
+        patch.setattr(harness, "open_model", fail)
+        evaluate(tmp_path / "out")
+    assert not files(tmp_path / "out")
     evaluate(tmp_path / "out", num_fewshot=1, limit=1, tasks=TASKS[0])
     assert read_record(tmp_path / "out").identity["num_fewshot"] == 1
 
@@ -159,7 +171,7 @@ def test_without_a_folder_and_tasks_it_has_its_own(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     eval_command(limit=1)
     (record,) = tmp_path.rglob("record.json")
-    assert record.parent == tmp_path / "runs" / "eval" / "demo-adapter" / "seed-0"
+    assert record.parent == tmp_path / "runs" / "eval" / "modbench-demo" / "seed-0"
     assert len(read_record(record.parent).tasks) == 3
 
 
