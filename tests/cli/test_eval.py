@@ -162,7 +162,7 @@ def test_what_is_refused_before_its_first_answer_does_not_hold_the_folder(
     with monkeypatch.context() as patch, pytest.raises(ModbenchError, match="no memory left"):
         patch.setattr(harness, "open_model", fail)
         evaluate(tmp_path / "out")
-    assert not files(tmp_path / "out")
+    assert not (tmp_path / "out" / "record.json").exists()
     evaluate(tmp_path / "out", num_fewshot=1, limit=1, tasks=TASKS[0])
     assert read_record(tmp_path / "out").identity["num_fewshot"] == 1
 
