@@ -160,7 +160,7 @@ def test_what_is_refused_before_its_first_answer_does_not_hold_the_folder(
         raise ModbenchError("no memory left")
 
     with monkeypatch.context() as patch, pytest.raises(ModbenchError, match="no memory left"):
-        patch.setattr(harness, "open_model", fail)
+        patch.setattr(harness, "answer_task", fail)
         evaluate(tmp_path / "out")
     assert not (tmp_path / "out" / "record.json").exists()
     evaluate(tmp_path / "out", num_fewshot=1, limit=1, tasks=TASKS[0])
