@@ -14,8 +14,8 @@ from modbench.candidate import Candidate
 from modbench.errors import ModbenchError
 from modbench.harness.asking import CACHE, Questions, Say, answer_all
 from modbench.records import Record, identity_digest, lock_run, read_record, run_folder, utc_now, write_record
-from modbench.records.files import RECORD_FILE, read_json
-from modbench.records.folders import IDENTITY_FILE
+from modbench.records.files import RECORD_FILE
+from modbench.records.folders import IDENTITY_FILE, belongs
 from modbench.records.log import LOG_FILE
 
 SUITE = "eval"
@@ -94,7 +94,7 @@ def _evaluate(job: Job, identity: dict[str, Any], folder: Path, say: Say) -> Rec
 @contextmanager
 def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
     """Holds `folder` for the evaluation of this `identity`; ModbenchError if it holds anything else."""
-    own = _is_of(folder, identity)
+    own = belongs(folder, identity)
     if not own and folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= _BEGUN):
         raise ModbenchError(f"{folder} holds something else: name another --out, or move it away")
     with lock_run(folder):
@@ -103,8 +103,3 @@ def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
             shutil.rmtree(folder / CACHE, ignore_errors=True)
             write_json(folder / IDENTITY_FILE, identity)
         yield
-
-
-def _is_of(folder: Path, identity: dict[str, Any]) -> bool:
-    path = folder / IDENTITY_FILE
-    return path.exists() and identity_digest(read_json(path, "delete it or move it away")) == identity_digest(identity)

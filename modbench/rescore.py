@@ -29,6 +29,7 @@ from modbench.records import (
     write_samples,
 )
 from modbench.records.files import RECORD_FILE, SAMPLES_FOLDER, check_counts
+from modbench.records.folders import visible
 from modbench.records.replacement import replacing_files
 
 
@@ -56,9 +57,8 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        records = [path] if path.name == RECORD_FILE and path.is_file() else sorted(path.rglob(RECORD_FILE))
-        # What a killed process left behind lies in hidden folders.
-        folders = [file.parent for file in records if not any(p.startswith(".") for p in file.relative_to(path).parts)]
+        records = [path] if path.name == RECORD_FILE and path.is_file() else visible(path, RECORD_FILE)
+        folders = [file.parent for file in records]
         if not folders:
             raise ModbenchError(f"there is no finished run in {path}: give a folder that holds a {RECORD_FILE}")
         for folder in folders:

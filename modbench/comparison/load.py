@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from modbench.errors import ModbenchError
 from modbench.harness.samples import to_sample
 from modbench.records import Record, Sample, read_record, read_run_samples, read_samples, samples_file
 from modbench.records.files import RECORD_FILE, read_json
+from modbench.records.folders import visible
 from modbench.records.schema import PLAIN_NAME, PRIMARY_METRIC, canonical_json
 
 NAMED = re.compile(r"(?:(?P<label>[^=:/\\]+)(?::(?P<seed>\d{1,10}))?=)?(?P<path>.+)", re.DOTALL)
@@ -45,18 +47,7 @@ def from_record(folder: Path, record: Record) -> RunOutcomes:
             conditions["settings"] = settings
         tasks[task] = _outcomes(samples, conditions)
     adapter, size = _adapter(folder)
-    facts = Facts(
-        suite=record.suite,
-        model=record.model,
-        parameters=record.parameters,
-        late_layers=record.late_layers,
-        gates=record.gates,
-        training=record.training,
-        evaluation=record.evaluation,
-        tasks=record.tasks,
-        adapter=adapter or _stated_adapter(record),
-        adapter_bytes=size,
-    )
+    facts = Facts.of(record, record.suite, record.model, adapter or _stated_adapter(record), size)
     return RunOutcomes(record.method, record.seed, tasks, record.model.name, facts, folder, record)
 
 
@@ -98,7 +89,7 @@ def from_path(named: str) -> list[RunOutcomes]:
     label, seed, path = match["label"], match["seed"], Path(match["path"])
     if label is not None and not re.fullmatch(PLAIN_NAME, label):
         raise ModbenchError(f"{label!r} cannot name a method: use letters, digits, _, -, @ and .")
-    folders = sorted(file.parent for file in path.rglob(RECORD_FILE) if not _hidden(file, path))
+    folders = sorted(file.parent for file in visible(path, RECORD_FILE))
     runs = [from_record(folder, read_record(folder)) for folder in folders]
     runs += [_from_harness(results, path) for results in _newest_results(path)]
     if not runs:
@@ -108,14 +99,12 @@ def from_path(named: str) -> list[RunOutcomes]:
 
 
 def _renamed(run: RunOutcomes, label: str | None, seed: int | None) -> RunOutcomes:
-    from dataclasses import replace
-
     return replace(run, method=label or run.method, seed=run.seed if seed is None else seed)
 
 
 def _newest_results(path: Path) -> list[Path]:
     """The newest results file of each folder at or below `path`: their names end with the time, which sorts."""
-    newest = {file.parent: file for file in sorted(path.rglob(RESULTS)) if not _hidden(file, path)}
+    newest = {file.parent: file for file in visible(path, RESULTS)}
     return list(newest.values())
 
 
@@ -203,8 +192,3 @@ def _outcomes(samples: Sequence[Sample], conditions: Mapping[str, str]) -> TaskO
 def _metric(samples: Sequence[Sample]) -> str:
     """The metric behind the verdict: the first that the samples have besides `PRIMARY_METRIC`, which repeats it."""
     return next((name for name in samples[0].metrics if name != PRIMARY_METRIC), PRIMARY_METRIC)
-
-
-def _hidden(file: Path, root: Path) -> bool:
-    """Whether it lies in a hidden folder, such as one that a killed process left behind."""
-    return any(part.startswith(".") for part in file.relative_to(root).parts)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from modbench.records import Evaluation, ModelInfo, Parameters, Record, TaskResult, Training
 from modbench.stats.overlap import Scored
@@ -104,6 +104,23 @@ class TaskOutcomes:
         )
 
 
+class Measured(Protocol):
+    """What a run's record and a leaderboard's row both say of it."""
+
+    @property
+    def parameters(self) -> Parameters: ...
+    @property
+    def late_layers(self) -> list[int]: ...
+    @property
+    def gates(self) -> list[float] | None: ...
+    @property
+    def training(self) -> Training | None: ...
+    @property
+    def evaluation(self) -> Evaluation: ...
+    @property
+    def tasks(self) -> Mapping[str, TaskResult]: ...
+
+
 @dataclass(frozen=True)
 class Facts:
     """What modbench knows of a run besides its verdicts, from its record or from a leaderboard's row.
@@ -121,6 +138,24 @@ class Facts:
     tasks: Mapping[str, TaskResult]
     adapter: str | None
     adapter_bytes: int | None
+
+    @classmethod
+    def of(
+        cls, measured: Measured, suite: str, model: ModelInfo, adapter: str | None, adapter_bytes: int | None
+    ) -> Facts:
+        """The facts of a record or a row, with what only one of the two says itself."""
+        return cls(
+            suite=suite,
+            model=model,
+            parameters=measured.parameters,
+            late_layers=measured.late_layers,
+            gates=measured.gates,
+            training=measured.training,
+            evaluation=measured.evaluation,
+            tasks=measured.tasks,
+            adapter=adapter,
+            adapter_bytes=adapter_bytes,
+        )
 
 
 @dataclass(frozen=True, eq=False)

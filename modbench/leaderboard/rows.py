@@ -103,18 +103,7 @@ def _outcomes(board: Leaderboard, row: MeasuredRow) -> RunOutcomes:
         task: TaskOutcomes(of.documents, unpack(of.correct, row.tasks[task].n), conditions=of.conditions)
         for task, of in row.outcomes.items()
     }
-    facts = Facts(
-        suite=board.suite,
-        model=board.model,
-        parameters=row.parameters,
-        late_layers=row.late_layers,
-        gates=row.gates,
-        training=row.training,
-        evaluation=row.evaluation,
-        tasks=row.tasks,
-        adapter=row.adapter,
-        adapter_bytes=row.adapter_bytes,
-    )
+    facts = Facts.of(row, board.suite, board.model, row.adapter, row.adapter_bytes)
     return RunOutcomes(row.method, row.seed, tasks, board.model.name, facts)
 
 

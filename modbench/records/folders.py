@@ -40,7 +40,7 @@ def run_folder(runs: Path, suite: str, method: str, seed: int, identity: Mapping
 def find_folder(runs: Path, suite: str, method: str, seed: int, identity: Mapping[str, Any]) -> Path | None:
     """The folder that this `identity` has claimed, finished or not; None if it has none. Changes nothing."""
     for folder in _candidates(runs, suite, method, seed, identity):
-        if _belongs(folder, identity):
+        if belongs(folder, identity):
             return folder
     return None
 
@@ -94,9 +94,16 @@ def _claim(folder: Path, identity: Mapping[str, Any]) -> bool:
             shutil.rmtree(prepared)
             if not folder.exists():
                 raise
-    return _belongs(folder, identity)
+    return belongs(folder, identity)
 
 
-def _belongs(folder: Path, identity: Mapping[str, Any]) -> bool:
+def belongs(folder: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether `folder` has been claimed for this `identity`; ModbenchError if what lies there cannot be told."""
     path = folder / IDENTITY_FILE
     return path.exists() and identity_digest(read_json(path, RUN_AGAIN)) == identity_digest(identity)
+
+
+def visible(root: Path, pattern: str) -> list[Path]:
+    """The files of that name pattern at or below `root`, in order; hidden folders hold what a killed process left."""
+    found = sorted(root.rglob(pattern))
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts)]

@@ -13,7 +13,10 @@ from tabulate import tabulate
 from modbench.errors import unknown
 
 _TABULATE = {"table": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
-STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNPRINTABLE = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u200d\u2010-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
+"""Characters that XML forbids, and those that would steer a terminal."""
 FORMATS = (*_TABULATE, "csv", "json")
 """Names for `--format`; the LaTeX one wants the package booktabs."""
 _BOLD = ("\ue000", "\ue001")
@@ -65,9 +68,19 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
+def printable(text: str) -> str:
+    """`text` without what XML forbids and without signs that would steer a terminal or turn its direction."""
+    return _UNPRINTABLE.sub("", text)
+
+
+def sound(text: str | None) -> str | None:
+    """`text` without lone surrogates, which no encoding can write."""
+    return None if text is None else text.encode(errors="replace").decode()
+
+
 def _cell(text: str, format: str) -> str:
     # What moves the cursor or turns the reading direction does not belong into a table; `csv` and `json` keep it.
-    line = STEERING.sub("", " ".join(text.split()))
+    line = printable(" ".join(text.split()))
     return line.replace("|", r"\|") if format == "markdown" else line
 
 

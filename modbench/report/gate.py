@@ -10,16 +10,12 @@ from xml.etree import ElementTree
 
 from modbench.gate import Check, Status, verdict
 from modbench.report import cells
-from modbench.report.formats import as_json, render_rows
+from modbench.report.formats import as_json, printable, render_rows, sound
 from modbench.report.layout import Table, caption, short
 
 if TYPE_CHECKING:
     from modbench.gate_documents import Document, Finding
 
-_UNPRINTABLE = re.compile(
-    "[^\t\n\x20-\x7e\xa0-\u200d\u2010-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-)
-"""Characters that XML forbids, and those that would steer a terminal."""
 SHOWN = ("question", "gold", "answer", "response")
 """What is shown of a sample."""
 LONGEST = 2000
@@ -68,14 +64,14 @@ def junit(title: str, findings: Sequence[Finding]) -> str:
         "skipped": str(_count(checks, Status.CANNOT_TELL)),
     }
     root = ElementTree.Element("testsuites", counts)
-    suite = ElementTree.SubElement(root, "testsuite", {"name": _printable(title), **counts})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": printable(title), **counts})
     for check, documents in findings:
         name = " ".join(filter(None, (check.kind, check.task, _seed(check))))
-        case = ElementTree.SubElement(suite, "testcase", {"classname": _printable(check.method), "name": name})
+        case = ElementTree.SubElement(suite, "testcase", {"classname": printable(check.method), "name": name})
         if check.status is Status.PASSED:
             continue
         kind = "failure" if check.status is Status.REGRESSED else "skipped"
-        outcome = ElementTree.SubElement(case, kind, {"message": _printable(sentence(check))})
+        outcome = ElementTree.SubElement(case, kind, {"message": printable(sentence(check))})
         outcome.text = "\n\n".join(map(_plain, documents))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
@@ -153,15 +149,10 @@ def _caption(notes: Sequence[str]) -> list[str]:
 def _json(finding: Finding) -> dict[str, object]:
     documents = [
         {"document": document.key, "seed": document.seed}
-        | ({name: _sound(getattr(document.sample, name)) for name in SHOWN} if document.sample else {})
+        | ({name: sound(getattr(document.sample, name)) for name in SHOWN} if document.sample else {})
         for document in finding.documents
     ]
     return finding.check.to_dict() | {"documents": documents}
-
-
-def _sound(text: str | None) -> str | None:
-    """`text` without lone surrogates, which no encoding can write."""
-    return None if text is None else text.encode(errors="replace").decode()
 
 
 def _failing(findings: Sequence[Finding]) -> list[Finding]:
@@ -181,9 +172,9 @@ def _plain(document: Document) -> str:
     """A document in lines, without characters that would steer a terminal."""
     sample = document.sample
     if sample is None:
-        return _printable(f"document {document.key}")
+        return printable(f"document {document.key}")
     lines = [f"document {document.key[:16]}, seed {document.seed}"]
-    lines += [f"{name}: {_printable(_cut(getattr(sample, name) or 'none'))}" for name in SHOWN]
+    lines += [f"{name}: {printable(_cut(getattr(sample, name) or 'none'))}" for name in SHOWN]
     return "\n".join(lines)
 
 
@@ -191,13 +182,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} [{len(text) - LONGEST} more characters]"
 
 
-def _printable(text: str) -> str:
-    return _UNPRINTABLE.sub("", text)
-
-
 def _inline(text: str) -> str:
     """One line of Markdown in which nothing is markup."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(_printable(text).split()))
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(printable(text).split()))
 
 
 def _count(checks: Iterable[Check], status: Status) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from modbench.report.formats import as_json, check_format, render_rows
+from modbench.report.formats import as_json, check_format, render_rows, sound
 from modbench.report.layout import caption, listed, short
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def _rows(shown: Shown) -> tuple[list[str], list[list[object]]]:
     headers = ["task", "document", "seed", "question", "gold", "method", "verdict", "answer", "response"]
     rows: list[list[object]] = [
         [
-            *(document.task, document.key, document.seed, _sound(document.question), _sound(document.gold)),
-            *(of.method, of.verdict, _sound(of.answer), _sound(of.response)),
+            *(document.task, document.key, document.seed, sound(document.question), sound(document.gold)),
+            *(of.method, of.verdict, sound(of.answer), sound(of.response)),
         ]
         for document in shown.documents
         for of in document.answers
@@ -94,18 +94,13 @@ def _json(shown: Shown) -> dict[str, object]:
                 "task": document.task,
                 "document": document.key,
                 "seed": document.seed,
-                "question": _sound(document.question),
-                "gold": _sound(document.gold),
+                "question": sound(document.question),
+                "gold": sound(document.gold),
                 "answers": {
-                    of.method: {"verdict": of.verdict, "answer": _sound(of.answer), "response": _sound(of.response)}
+                    of.method: {"verdict": of.verdict, "answer": sound(of.answer), "response": sound(of.response)}
                     for of in document.answers
                 },
             }
             for document in shown.documents
         ],
     }
-
-
-def _sound(text: str | None) -> str | None:
-    """`text` without lone surrogates, which no encoding can write."""
-    return None if text is None else text.encode(errors="replace").decode()

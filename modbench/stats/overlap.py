@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
-
-from modbench.errors import ModbenchError
-
-Key = tuple[str, str, int]
-"""A problem: its task, the hash of its document, and how many equal documents the task has before it."""
 
 
 class Scored(Protocol):
@@ -64,35 +57,3 @@ class Overlap:
             self.only_b + other.only_b,
             self.neither + other.neither,
         )
-
-
-def verdicts(samples: Mapping[str, Iterable[Scored]]) -> dict[Key, bool]:
-    """Whether each problem is solved, from the samples of each task.
-
-    Equal documents of a task are told apart by their order of `doc_id`, since some test sets repeat a problem.
-    """
-    found: dict[Key, bool] = {}
-    for task, answers in samples.items():
-        seen: Counter[str] = Counter()
-        for sample in sorted(answers, key=lambda sample: sample.doc_id):
-            found[task, sample.doc_hash, seen[sample.doc_hash]] = sample.correct
-            seen[sample.doc_hash] += 1
-    return found
-
-
-def solved(verdicts: Mapping[Key, bool]) -> set[Key]:
-    """The problems that are solved."""
-    return {key for key, correct in verdicts.items() if correct}
-
-
-def overlap(a: Mapping[Key, bool], b: Mapping[Key, bool]) -> Overlap:
-    """Count the problems by who solves them; raise ModbenchError unless `a` and `b` answered the same problems."""
-    if a.keys() != b.keys():
-        stray = min(a.keys() ^ b.keys())
-        raise ModbenchError(
-            f"the two answered different problems ({len(a.keys() - b.keys())} only the first, "
-            f"{len(b.keys() - a.keys())} only the second, such as {stray[1]!r} of {stray[0]}): "
-            "run both with the same tasks, data and limit"
-        )
-    in_a, in_b = solved(a), solved(b)
-    return Overlap(len(in_a & in_b), len(in_a - in_b), len(in_b - in_a), len(a) - len(in_a | in_b))
