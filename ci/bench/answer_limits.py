@@ -102,6 +102,12 @@ def hostile() -> dict[str, str]:
     texts |= {f"{name}, answered first": ("#### 7\n" + text)[:SIZE] for name, text in texts.items()} | {
         f"{name}, answered last": text[: SIZE - 20] + "\nThe answer is 7" for name, text in texts.items()
     }
+    # The most that is ever read: in each of several questions many statements, each with as much as is looked at.
+    statements = {name: "answer is that " + (unit * (600 // len(unit) + 1))[:600] for name, unit in UNITS.items()}
+    texts |= {
+        f"{name}, stated in four questions": ("\nQuestion: " + (stated * (SIZE // 600))[: SIZE // 4 - 11]) * 4
+        for name, stated in statements.items()
+    }
     half = SIZE // 2
     return texts | {
         "power tower": "The answer is 9**9**9**9",

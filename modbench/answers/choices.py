@@ -93,7 +93,7 @@ class Choices:
         if match := self.labels.stated.match(window, begin):
             return AMBIGUOUS if self.labels.joins(window, match) else self.labels.of(match[0])
         if statement.kind is not Kind.HEADING:
-            named = set(self.labels.named_in(window, begin, sentence_end(window, begin, len(window))))
+            named = set(self.labels.named_in(window, begin, sentence_end(window, begin, min(len(window), WINDOW))))
             if len(named) == 1:
                 return named.pop()
         by_content = self.by_text(window) or self.by_number(stated_in(window, statement.kind, cut))

@@ -20,7 +20,8 @@ HALVES = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5",
     "⅙": "1/6", "⅚": "5/6", "⅐": "1/7", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8", "⅑": "1/9", "⅒": "1/10",
 }  # fmt: skip
-VULGAR = re.compile(rf"(?:(\d)\s?)?([{''.join(HALVES)}])")
+MIXED = re.compile(rf"(\d)\s?([{''.join(HALVES)}])")
+VULGAR = str.maketrans(HALVES)
 SIGNS = str.maketrans(
     {
         **dict(zip("．，％＄－＋／：＝（）٪٫٬∶“”‘’", ".,%$-+/:=()%.,:\"\"''", strict=True)),
@@ -90,15 +91,10 @@ def plain(window: str) -> str:
     plain form (roots, nested fractions) keeps its backslash, for the reader to refuse.
     """
     if not window.isascii():
-        window = VULGAR.sub(_vulgar, window)
+        window = MIXED.sub(lambda mixed: f"{int(mixed[1])} {HALVES[mixed[2]]}", window).translate(VULGAR)
         window = RAISED.sub(lambda raised: "^" + raised[0].translate(SUPERSCRIPT), window)
         window = FOREIGN_DIGIT.sub(lambda digit: str(int(digit[0])), window).translate(SIGNS)
     return _without_latex(window) if "\\" in window or "{" in window else window
-
-
-def _vulgar(match: re.Match[str]) -> str:
-    whole = f"{int(match[1])} " if match[1] else ""
-    return whole + HALVES[match[2]]
 
 
 def _without_latex(window: str) -> str:

@@ -35,6 +35,7 @@ LOOK_AHEAD: Final = 60
 CONTEXT: Final = 24
 ALTERNATIVES: Final = 40
 FOREIGN_TAIL: Final = 20_000
+FOREIGN_PART: Final = 500
 PROSE: Final = 120
 
 LEAD = re.compile(
@@ -172,7 +173,10 @@ def _right_side(window: str, token: Token) -> Reading:
 def _in_prose(window: str, cut: bool) -> Reading:
     """The last number of the first sentence, as in `the sum of 3 and 4, which is 7`."""
     end = sentence_end(window, 0, len(window))
-    return _last_of(window[:end], cut and end == len(window)) or _word_reading(window[max(0, end - PROSE) : end])
+    begin = max(0, end - PROSE)
+    cut = cut and end == len(window)
+    near = _last_of(window[begin:end], cut, opened=True) if begin else None
+    return near or _last_of(window[:end], cut) or _word_reading(window[begin:end])
 
 
 def last_number(text: str, start: int, end: int, denied: Sequence[Span] = ()) -> Reading:
@@ -208,8 +212,11 @@ def _last_digit(text: str, start: int, end: int) -> int:
     """The place of the last digit in any script, or of the last fraction sign; -1 if there is none."""
     last = max(text.rfind(digit, start, end) for digit in "0123456789")
     if not text.isascii():
-        for sign in FOREIGN.finditer(text, max(start, last + 1, end - FOREIGN_TAIL), end):
-            last = sign.start()
+        lowest = max(start, last + 1, end - FOREIGN_TAIL)
+        for stop in range(end, lowest, -FOREIGN_PART):  # from behind: a text of such signs alone has thousands
+            signs = list(FOREIGN.finditer(text, max(lowest, stop - FOREIGN_PART), stop))
+            if signs:
+                return signs[-1].start()
     return last
 
 

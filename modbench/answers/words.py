@@ -7,6 +7,7 @@ part of a number only before `hundred`, `dozen`, `half` and the like, and an ord
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
 from fractions import Fraction
 from typing import NamedTuple
@@ -75,7 +76,7 @@ def last_words(text: str) -> Words | None:
             number = _first(words, places, text)
             if number and not is_pronoun(text, places[0].start(), number.end):
                 found = number
-            taken = sum(place.start() < number.end for place in places) if number else 1
+            taken = bisect_left(places, number.end, key=re.Match.start) if number else 1
             words, places = words[taken:], places[taken:]
     return found
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 
 SIZE = 1_000_000
-SECONDS = 0.05
+SECONDS = 0.15
+"""Three times what is promised: tests run beside others. The promise is measured by `ci/bench/answer_limits.py`."""
 
 PIECES = [
     *"95(,-−%½#$*=\\{}?xé’\x00\ud800\u202e\u0663",
@@ -88,7 +89,16 @@ PIECES = [
     ],
     *[
         f"answer is that {filler}"
-        for filler in ("½" * 600, "1½ " * 200, "5 " * 250, "one " * 120, "3:30, " * 90, "\\text{x}" * 80)
+        for filler in (
+            "½" * 600,
+            "1½ " * 200,
+            "5 " * 250,
+            "one " * 120,
+            "3:30, " * 90,
+            "\\text{x}" * 80,
+            "<<1+1=2>>" * 65,
+            "\\frac{1}{" * 65,
+        )
     ],
     *[
         "\\boxed{" + "½" * 500 + "}",

@@ -12,7 +12,7 @@ NUMBERED = {"answer1": "a b", "answer2": "Paris"}
 
 
 @pytest.mark.long
-def test_a_million_characters_are_judged_within_50_ms() -> None:
+def test_a_million_characters_are_judged_in_time() -> None:
     slow = []
     for text in texts():
         assert len(text) == SIZE
