@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+import time
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -67,9 +69,7 @@ def fuzz(strings: int) -> settings:
 
 
 def check(text: str) -> None:
-    verdicts: list[Verdict] = []
-    assert seconds(lambda: verdicts.append(judge_number(text, "12.5", "What percentage?"))) < SECONDS
-    verdict = verdicts[0]
+    verdict = in_time(lambda: judge_number(text, "12.5", "What percentage?"))
     assert (verdict.answer is None) == (verdict.outcome in (Outcome.NO_ANSWER, Outcome.UNREADABLE))
     number = settle(text)
     if isinstance(number, Number):
@@ -79,9 +79,16 @@ def check(text: str) -> None:
         assert isinstance(again, Number)
         assert (again.value, again.percent, str(again)) == (number.value, number.percent, printed)
     for labels in LABELS:
-        assert seconds(partial(judge_choice, text, "A", labels)) < SECONDS
-        label = extract_choice(text, labels)
+        label = in_time(partial(judge_choice, text, "A", labels)).answer
         assert label is None or (label in labels and extract_choice(label, labels) == label)
+
+
+def in_time(judge: Callable[[], Verdict]) -> Verdict:
+    """The verdict; where it is late, the time is taken again, since other work may have held up the first call."""
+    start = time.process_time()
+    verdict = judge()
+    assert time.process_time() - start < SECONDS or seconds(judge) < SECONDS
+    return verdict
 
 
 @pytest.mark.long
