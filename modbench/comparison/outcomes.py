@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from modbench.records import Evaluation, ModelInfo, Parameters, Record, TaskResult, Training
+from modbench.records import Evaluation, ModelInfo, Parameters, Record, Sample, TaskResult, Training
+from modbench.records.schema import PRIMARY_METRIC
 from modbench.stats.overlap import Scored
 
 if TYPE_CHECKING:
@@ -33,12 +34,31 @@ def document_keys(samples: Iterable[Scored]) -> list[str]:
     return keys
 
 
+def metric_of(samples: Sequence[Sample]) -> str:
+    """The metric behind the verdict: the first that the samples have besides `PRIMARY_METRIC`, which repeats it."""
+    return next((name for name in samples[0].metrics if name != PRIMARY_METRIC), PRIMARY_METRIC)
+
+
 def documents_digest(keys: Iterable[str]) -> str:
     """SHA-256, in hex, over sorted document keys: equal where two runs answered the same documents."""
     total = hashlib.sha256()
     for key in keys:
         total.update(key.encode() + b"\n")
     return total.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """How a plain run of the harness put the documents of a task to its model.
+
+    `prompts` has 64 bits of a digest of each document's prompt, in the order of the documents. `template` is the digest
+    of the chat template (None: none was applied), `fewshot_seed` that with which examples were drawn (None: none are
+    shown).
+    """
+
+    prompts: NDArray[np.uint64]
+    template: str | None = None
+    fewshot_seed: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +69,7 @@ class TaskOutcomes:
     where unknown. `keys` is None where only the verdicts were kept, as in a leaderboard: `documents`, the digest of the
     keys, then still says whether two runs answered the same. `conditions` names what else has to be equal for two runs
     to be comparable, such as `metric`, `prompt` and `settings` (the task's, as a digest); what one side does not know
-    is not held against it.
+    is not held against it. `asked` is None where prompts were not kept, as in modbench's own records.
     """
 
     documents: str
@@ -57,6 +77,7 @@ class TaskOutcomes:
     keys: tuple[str, ...] | None = None
     seen: NDArray[np.bool_] | None = None
     conditions: Mapping[str, str] = field(default_factory=dict)
+    asked: Asked | None = None
 
     @classmethod
     def of(
@@ -65,8 +86,9 @@ class TaskOutcomes:
         correct: Iterable[bool],
         seen: Iterable[bool | None] | None = None,
         conditions: Mapping[str, str] | None = None,
+        asked: Asked | None = None,
     ) -> TaskOutcomes:
-        """Verdicts in any order of documents; `seen` counts as unknown unless it is known of all."""
+        """Verdicts, and prompts, in any order of documents; `seen` counts as unknown unless it is known of all."""
         import numpy as np
 
         given = list(keys)
@@ -79,6 +101,7 @@ class TaskOutcomes:
             keys=sorted_keys,
             seen=None if known is None or None in known else np.array(known, dtype=bool)[order],
             conditions=dict(conditions or {}),
+            asked=asked and replace(asked, prompts=asked.prompts[order]),
         )
 
     @property
@@ -91,16 +114,15 @@ class TaskOutcomes:
         """Where each key stands; empty where the keys are unknown."""
         return {key: index for index, key in enumerate(self.keys or ())}
 
-    def only(self, keys: Iterable[str]) -> TaskOutcomes:
-        """The verdicts on the documents `keys`, each of which is here; for `--intersect`."""
-        chosen = sorted(keys)
-        places = [self.position[key] for key in chosen]
-        return TaskOutcomes(
-            documents=documents_digest(chosen),
-            correct=self.correct[places],
-            keys=tuple(chosen),
-            seen=None if self.seen is None else self.seen[places],
-            conditions=self.conditions,
+    def only(self, which: NDArray[np.bool_], keys: tuple[str, ...], documents: str) -> TaskOutcomes:
+        """The verdicts on the documents where `which` is, whose sorted `keys` have the digest `documents`."""
+        return replace(
+            self,
+            documents=documents,
+            correct=self.correct[which],
+            keys=self.keys and keys,
+            seen=None if self.seen is None else self.seen[which],
+            asked=self.asked and replace(self.asked, prompts=self.asked.prompts[which]),
         )
 
 
@@ -163,7 +185,8 @@ class RunOutcomes:
     """One run: its `method` (or the label that the user gave it), its seed, and its verdicts by task.
 
     `model` is its base in words. `facts` are None for a foreign run; `folder`, where its samples lie, is None for a
-    leaderboard's row, and `record` for both.
+    leaderboard's row, and `record` for both. `logged` has the file of each task's samples of a foreign run, `notes`
+    what a comparison should say of how the run was read.
     """
 
     method: str
@@ -173,8 +196,15 @@ class RunOutcomes:
     facts: Facts | None = None
     folder: Path | None = None
     record: Record | None = None
+    logged: Mapping[str, Path] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The run in words, for messages."""
         return f"{self.method} seed {self.seed}"
+
+    @property
+    def place(self) -> str:
+        """Where the run lies, else its name, for messages."""
+        return str(self.folder) if self.folder else self.name

@@ -99,9 +99,11 @@ def values(row: dict[str, Any]) -> dict[str, float]:
 def to_sample(row: dict[str, Any], kind: Kind | None = None) -> Sample:
     """A row of the harness's `samples` as ours, judged by us where the `kind` of the answer is ours to read.
 
-    Raises ModbenchError if the row's first metric says neither right nor wrong.
+    Raises ModbenchError if the row's first metric says neither right nor wrong, or if none is a number.
     """
     found = values(row)
+    if not found:
+        raise ModbenchError("no metric is a number: name a task that says right or wrong")
     primary = PRIMARY_METRIC if PRIMARY_METRIC in found else next(iter(found))
     if found[primary] not in (0.0, 1.0):
         raise ModbenchError(f"a verdict is {primary} = {found[primary]}: name a task that says right or wrong")

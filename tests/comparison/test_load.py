@@ -1,83 +1,20 @@
-"""Runs from folders: modbench's, and those of the harness, whose files the tests write as the harness does."""
+"""Runs from folders, by the names that users give."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modbench.comparison.compare import compare
-from modbench.comparison.load import from_path, samples_of
+from modbench.comparison.load import from_path, from_record, samples_of
+from modbench.comparison.outcomes import RunOutcomes
 from modbench.errors import ModbenchError
 from modbench.records import Record
 
-STAMP = "2025-01-02T03-04-05.678901"
-
-
-def generated(doc_id: int, response: str, answer: str, right: bool) -> dict[str, Any]:
-    """A row of a task with generated answers, as it is on disk."""
-    return {
-        "doc_id": doc_id,
-        "doc": {"question": f"How many are {doc_id}?", "answer": "4"},
-        "target": "4",
-        "arguments": {"gen_args_0": {"arg_0": f"Q: How many are {doc_id}?\nA:", "arg_1": {"until": ["\n"]}}},
-        "resps": [[response]],
-        "filtered_resps": [answer],
-        "filter": "strict-match",
-        "metrics": ["exact_match"],
-        "doc_hash": f"hash-{doc_id}",
-        "exact_match": float(right),
-    }
-
-
-def chosen(doc_id: int, likelihoods: Sequence[float], right: int) -> dict[str, Any]:
-    """A row of a task with choices: numbers have become texts."""
-    return {
-        "doc_id": doc_id,
-        "doc": {"query": f"Which is {doc_id}?"},
-        "target": str(right),
-        "arguments": {f"gen_args_{i}": {"arg_0": "Q:", "arg_1": f" choice {i}"} for i in range(len(likelihoods))},
-        "resps": [[[str(value), "False"]] for value in likelihoods],
-        "filtered_resps": [[str(value), "False"] for value in likelihoods],
-        "filter": "none",
-        "metrics": ["acc"],
-        "doc_hash": f"hash-{doc_id}",
-        "acc": float(max(range(len(likelihoods)), key=likelihoods.__getitem__) == right),
-    }
-
-
-def write(folder: Path, stamp: str = STAMP, config: Any = None, **tasks: Sequence[dict[str, Any]]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    results = {
-        "results": {},
-        "configs": {task: {"task": task, "metadata": {"version": 1.0}} | (config or {}) for task in tasks},
-        "n-samples": {
-            task: {"original": 9, "effective": len({row["doc_id"] for row in of})} for task, of in tasks.items()
-        },
-        "model_name": "tiny",
-    }
-    (folder / f"results_{stamp}.json").write_text(json.dumps(results))
-    for task, rows in tasks.items():
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / f"samples_{task}_{stamp}.jsonl").write_text(lines)
-    return folder
-
-
-def test_output_of_the_harness(tmp_path: Path) -> None:
-    rows = [generated(0, "It is 4.", "4", True), generated(1, "No idea.", "[invalid]", False)]
-    flexible = [row | {"filter": "flexible-extract", "exact_match": 0.0} for row in rows]
-    out = write(tmp_path / "out" / "tiny", gsm8k=[*rows, *flexible], arc=[chosen(0, [-10.5, -9.0, -200.0], 1)])
-    (run,) = from_path(str(tmp_path / "out"))
-    assert (run.method, run.seed, run.model, run.facts, run.folder) == ("tiny", 0, "tiny", None, out)
-    assert run.tasks["gsm8k"].correct.tolist() == [True, False]
-    first, second = samples_of(run, "gsm8k")
-    assert (first.question, first.response, first.answer, second.answer) == ("How many are 0?", "It is 4.", "4", None)
-    (choice,) = samples_of(run, "arc")
-    assert (choice.response, choice.gold, choice.correct) == ("choice 1", "choice 1", True)
-    assert choice.question == "Which is 0?"
+from .outputs import STAMP, chosen, write
 
 
 def test_labels_and_seeds(tmp_path: Path) -> None:
@@ -89,20 +26,6 @@ def test_labels_and_seeds(tmp_path: Path) -> None:
     assert [(run.method, run.seed) for run in runs] == [("a", 0), ("a", 1), ("b", 0)]
     (pair,) = compare(runs).overlaps
     assert (pair.both, pair.only_a, pair.only_b, pair.neither) == (1, 1, 0, 0)
-
-
-def test_the_newest_results_count(tmp_path: Path) -> None:
-    write(tmp_path, arc=[chosen(0, [-1, -2], 1)])
-    write(tmp_path, "2026-01-02T03-04-05.678901", arc=[chosen(0, [-1, -2], 0)])
-    (run,) = from_path(str(tmp_path))
-    assert run.tasks["arc"].correct.tolist() == [True] and samples_of(run, "arc")[0].correct
-
-
-def test_other_settings_are_other_conditions(tmp_path: Path) -> None:
-    one = write(tmp_path / "one", arc=[chosen(0, [-1, -2], 0)])
-    two = write(tmp_path / "two", config={"num_fewshot": 5}, arc=[chosen(0, [-1, -2], 0)])
-    with pytest.raises(ModbenchError, match="differ in the harness settings of arc"):
-        compare([*from_path(str(one)), *from_path(str(two))])
 
 
 def test_a_folder_above_several_runs(tmp_path: Path, make_run: Callable[..., tuple[Path, Record]]) -> None:
@@ -131,3 +54,23 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     samples.unlink()
     with pytest.raises(ModbenchError, match="--log_samples"):
         from_path(str(tmp_path))
+
+
+def of_examples(make_run: Callable[..., tuple[Path, Record]], method: str, digest: str | None) -> RunOutcomes:
+    task: dict[str, Any] = {"settings": "s", "limit": None} | ({} if digest is None else {"examples": digest})
+    return from_record(*make_run(method, {"one": [True]}, identity={"tasks": {"one": task}, "num_fewshot": 5}))
+
+
+def test_other_examples_are_other_conditions(make_run: Callable[..., tuple[Path, Record]]) -> None:
+    runs = [of_examples(make_run, name, digest * 64) for name, digest in (("a", "1"), ("b", "2"), ("c", "1"))]
+    with pytest.raises(ModbenchError, match=r"differ in the examples of one, 11111111 and 22222222: run both alike$"):
+        compare(runs)
+    assert len(compare([runs[0], runs[2]]).methods) == 2
+
+
+def test_rows_older_than_the_digest_of_examples_are_still_compared(
+    make_run: Callable[..., tuple[Path, Record]],
+) -> None:
+    run, old = of_examples(make_run, "a", "1" * 64), of_examples(make_run, "b", None)
+    assert old.tasks["one"].conditions.keys() == {"metric", "prompt", "settings"}
+    assert len(compare([run, old]).methods) == 2

@@ -102,6 +102,8 @@ def test_choices_are_answered_by_the_likeliest() -> None:
 def test_a_verdict_that_is_none_is_refused() -> None:
     with pytest.raises(ModbenchError, match=r"f1 = 0\.5"):
         to_sample(generated("7", metrics=["f1"], f1=0.5))
+    with pytest.raises(ModbenchError, match="no metric is a number"):
+        to_sample(generated("7", metrics=["f1"], f1="N/A"))
 
 
 @given(
