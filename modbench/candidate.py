@@ -18,21 +18,23 @@ from modbench.records import ModelInfo, Parameters
 
 @dataclass(frozen=True)
 class Candidate:
-    """A base model, called `model`, whose files lie in `folder`, and the folder of its adapter, if any."""
+    """A base model, called `model` (on the hub at `revision`), whose files lie in `folder`, and the folder of its
+    adapter, if any."""
 
     model: str
     folder: Path
     adapter: Path | None
+    revision: str | None = None
 
     @classmethod
-    def find(cls, model: str | None, adapter: str | None) -> Candidate:
+    def find(cls, model: str | None, adapter: str | None, revision: str | None = None) -> Candidate:
         """The model of that name, by default the one that the adapter names; with neither, the embedded one with its.
 
-        `adapter` is a folder or hub id that modbench or PEFT wrote, or `demo` for the embedded model's. Raises
-        ModbenchError if one of them cannot be had.
+        `adapter` is a folder or hub id that modbench or PEFT wrote, or `demo` for the embedded model's; `revision` is
+        the model's. Raises ModbenchError if one of them cannot be had.
         """
         if adapter is None and model is not None:
-            return cls(model, resolve_model(model), None)
+            return cls(model, resolve_model(model, revision), None, revision)
         adapter = adapter or DEMO
         from modbench.training.tuned import base_name, resolve_adapter
 
@@ -40,7 +42,7 @@ class Candidate:
         model = model or base_name(folder)
         if model is None:
             raise ModbenchError(f"the adapter at {adapter} does not say which base it is for: add --model")
-        return cls(model, resolve_model(model), folder)
+        return cls(model, resolve_model(model, revision), folder, revision)
 
     @property
     def name(self) -> str:
@@ -57,7 +59,7 @@ class Candidate:
     @cached_property
     def info(self) -> ModelInfo:
         """The base, with the SHA-256 of its weights."""
-        return model_info(self.model, self.folder)
+        return model_info(self.model, self.folder, self.revision)
 
     @property
     def identity(self) -> dict[str, Any]:

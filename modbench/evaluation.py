@@ -13,30 +13,62 @@ from modbench.atomic import write_json
 from modbench.candidate import Candidate
 from modbench.errors import ModbenchError
 from modbench.harness.asking import CACHE, Questions, Say, answer_all
+from modbench.methods import get_method
 from modbench.records import Record, identity_digest, lock_run, read_record, run_folder, utc_now, write_record
 from modbench.records.files import RECORD_FILE
 from modbench.records.folders import IDENTITY_FILE, belongs
 from modbench.records.log import LOG_FILE
+from modbench.suites import Suite
 
 SUITE = "eval"
-"""The suite under which such records stand."""
+"""The suite of records that follow none, and the folder of them all, apart from the runner's."""
 _BEGUN = {IDENTITY_FILE, LOG_FILE, ".lock", CACHE}
 """What an evaluation leaves that has not answered a task yet."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A candidate, and what it is asked."""
+    """A candidate, what it is asked, and the suite that says so, if one does."""
 
     candidate: Candidate
     questions: Questions
     dtype: str
     batch_size: int
+    suite: str | None = None
+
+    @classmethod
+    def of_suite(cls, candidate: Candidate, suite: Suite, dtype: str | None, batch_size: int | None) -> Job:
+        """`candidate` asked as a run of `suite` is; precision and batch size are the suite's where None.
+
+        Raises ModbenchError for an adapter that is called like a method: its record would pass for the suite's own run.
+        """
+        if candidate.adapter is not None and _is_method(candidate.name):
+            raise ModbenchError(
+                f"the adapter in {candidate.adapter} is called like the method {candidate.name}, for which its record "
+                "would pass: rename the folder"
+            )
+        questions = Questions(suite.tasks, suite.prompt, suite.apply_chat_template, generation=suite.generation)
+        return cls(candidate, questions, dtype or suite.dtype, batch_size or suite.eval_batch_size, suite.name)
 
     def identity(self) -> dict[str, Any]:
-        """All that decides the answers."""
-        how = {"dtype": self.dtype, "eval_batch_size": self.batch_size}
+        """All that decides the answers, and the suite, which the record states."""
+        how: dict[str, Any] = {"dtype": self.dtype, "eval_batch_size": self.batch_size}
+        if self.suite is not None:
+            how["suite"] = self.suite
         return self.candidate.identity | how | self.questions.identity()
+
+    def folder(self, runs: Path) -> Path:
+        """A folder of its own under `runs`, claimed for it: `eval/<name>/seed-0`, or `eval/<suite>/<name>/seed-0`."""
+        place = (runs, SUITE) if self.suite is None else (runs / SUITE, self.suite)
+        return run_folder(*place, self.candidate.name, 0, self.identity())
+
+
+def _is_method(name: str) -> bool:
+    try:
+        get_method(name)
+    except ModbenchError:
+        return False
+    return True
 
 
 def evaluate(job: Job, runs: Path, out: Path | None, say: Say) -> tuple[Path, Record]:
@@ -46,7 +78,7 @@ def evaluate(job: Job, runs: Path, out: Path | None, say: Say) -> tuple[Path, Re
     task cannot be had, and if `out` holds anything else.
     """
     identity = job.identity()
-    folder = out or run_folder(runs, SUITE, job.candidate.name, 0, identity)
+    folder = out or job.folder(runs)
     with _claimed(folder, identity):
         if (folder / RECORD_FILE).exists():
             return folder, read_record(folder)
@@ -67,7 +99,7 @@ def _evaluate(job: Job, identity: dict[str, Any], folder: Path, say: Say) -> Rec
     learned: frozenset[str] | None = frozenset() if candidate.adapter is None else None
     tasks, evaluation = answer_all(questions, open_lm, folder, candidate.name, say, learned)
     record = Record(
-        suite=SUITE,
+        suite=job.suite or SUITE,
         method=candidate.name,
         seed=0,
         identity=identity,

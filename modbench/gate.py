@@ -11,8 +11,8 @@ from typing import Any
 from modbench.comparison.join import join
 from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes
 from modbench.errors import ModbenchError
-from modbench.stats.intervals import LEVEL, Interval, paired_interval, seed_interval
-from modbench.stats.paired import detectable, holm, mcnemar, paired_t
+from modbench.stats.intervals import LEVEL, Interval, paired_interval, seed_interval, seed_spread
+from modbench.stats.paired import detectable, detectable_over_seeds, holm, mcnemar, paired_t
 
 SEEDS = 5
 """How many seeds a retrained method needs on both sides: fewer say little about the spread between trainings."""
@@ -29,11 +29,19 @@ class Status(StrEnum):
 @dataclass(frozen=True)
 class Limits:
     """What is asked beyond accuracy: a `margin` (as a fraction) asks for non-inferiority in place of significance,
-    `speed` and `memory` are the largest ratios, after over before, that evaluation seconds and peak memory may have."""
+    `speed` and `memory` are the largest ratios, after over before, that evaluation seconds and peak memory may have.
+
+    Raises ModbenchError for a ratio that is not above 0 and finite.
+    """
 
     margin: float | None = None
     speed: float | None = None
     memory: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, ratio in (("speed", self.speed), ("memory", self.memory)):
+            if ratio is not None and not 0 < ratio < math.inf:
+                raise ModbenchError(f"--{name} {ratio:g}: give a ratio above 0, such as 1.5")
 
 
 ACCURACY = Limits()
@@ -46,10 +54,12 @@ class Check:
 
     `seed` is None where several seeds are judged together. `before` and `after` are accuracies as fractions,
     parameters, seconds or bytes, by `kind`. `interval` is of after minus before; `raw` is the one-sided p value for
-    "worse", `p_value` the same adjusted over all accuracies checked; `n` counts documents, and `detectable` is the
-    smallest loss that they would show in 80 % of cases, at the discordance seen and the level so adjusted. `lost` and
-    `gained` are the keys of documents solved before only, and now only (over seeds: by most of them); `said` is the
-    reason in words.
+    "worse", `p_value` the same adjusted over all accuracies checked; `n` counts documents, and `discordance` is the
+    share of them on which both differ. Over so many `seeds` that is their mean, and `spread` the standard deviation of
+    their differences (at least that of a document either way). `detectable` is the smallest loss that would show in
+    80 % of cases, at that discordance or, over seeds, at that spread, and at the level so adjusted. `lost` and `gained`
+    are the keys of documents solved before only, and now only (over seeds: by most of them); `said` is the reason in
+    words.
     """
 
     kind: str
@@ -65,6 +75,8 @@ class Check:
     p_value: float | None = None
     n: int | None = None
     discordance: float | None = None
+    seeds: int | None = None
+    spread: float | None = None
     detectable: float | None = None
     lost: tuple[str, ...] = ()
     gained: tuple[str, ...] = ()
@@ -131,10 +143,12 @@ def _same_adapter(old: Facts | None, new: Facts | None) -> bool:
 
 
 def _by_document(old: RunOutcomes, new: RunOutcomes) -> Iterator[Check]:
-    for task, mine, theirs, problem in _tasks(old, new):
-        if problem:
-            yield _unknown("accuracy", old.method, old.seed, problem, task)
+    for task in old.tasks:
+        joined = _joined(old, new, task)
+        if isinstance(joined, str):
+            yield _unknown("accuracy", old.method, old.seed, joined, task)
             continue
+        theirs, mine = joined
         lost, gained = theirs.correct & ~mine.correct, mine.correct & ~theirs.correct
         b, c, n = int(lost.sum()), int(gained.sum()), mine.n
         yield Check(
@@ -161,37 +175,39 @@ def _by_seed(pairs: Sequence[tuple[RunOutcomes, RunOutcomes]]) -> Iterator[Check
         said = f"another or an unknown adapter: that takes {SEEDS} seeds on both sides, {len(pairs)} are there"
         yield _unknown("accuracy", method, None, said)
         return
-    for task in pairs[0][0].tasks:
-        sides = []
-        for old, new in pairs:
-            aligned = next((entry for entry in _tasks(old, new) if entry[0] == task), None)
-            problem = aligned[3] if aligned else f"seed {old.seed} lacks it"
-            if problem:
-                yield _unknown("accuracy", method, old.seed, problem, task)
-                break
-            assert aligned is not None
-            sides.append((aligned[2], aligned[1]))
-        else:
-            old_means, new_means = ([float(of.correct.mean()) for of in side] for side in zip(*sides, strict=True))
-            differences = [after - before for before, after in zip(old_means, new_means, strict=True)]
-            lost, gained = _moved(sides)
-            # One document either way: five seeds that each lose one are no proof.
-            floor = math.sqrt(2) / sides[0][0].n
-            yield Check(
-                kind="accuracy",
-                method=method,
-                task=task,
-                seed=None,
-                status=Status.PASSED,
-                said="",
-                before=math.fsum(old_means) / len(sides),
-                after=math.fsum(new_means) / len(sides),
-                interval=seed_interval(differences, floor=floor),
-                raw=paired_t(differences, "less", floor),
-                n=sides[0][0].n,
-                lost=lost,
-                gained=gained,
-            )
+    for task in dict.fromkeys(task for old, _ in pairs for task in old.tasks):
+        joined = [(old.seed, _joined(old, new, task)) for old, new in pairs]
+        yield from (_unknown("accuracy", method, seed, of, task) for seed, of in joined if isinstance(of, str))
+        sides = [of for _, of in joined if not isinstance(of, str)]
+        if len(sides) == len(pairs):
+            yield _over_seeds(method, task, sides)
+
+
+def _over_seeds(method: str, task: str, sides: Sequence[tuple[TaskOutcomes, TaskOutcomes]]) -> Check:
+    before, after = ([float(of.correct.mean()) for of in side] for side in zip(*sides, strict=True))
+    differences = [now - was for was, now in zip(before, after, strict=True)]
+    lost, gained = _moved(sides)
+    n = min(of.n for of, _ in sides)
+    # One document either way: five seeds that each lose one are no proof.
+    floor = math.sqrt(2) / n
+    return Check(
+        kind="accuracy",
+        method=method,
+        task=task,
+        seed=None,
+        status=Status.PASSED,
+        said="",
+        before=math.fsum(before) / len(sides),
+        after=math.fsum(after) / len(sides),
+        interval=seed_interval(differences, floor=floor),
+        raw=paired_t(differences, "less", floor),
+        n=n,
+        discordance=math.fsum(float((was.correct != now.correct).mean()) for was, now in sides) / len(sides),
+        seeds=len(sides),
+        spread=seed_spread(differences, floor),
+        lost=lost,
+        gained=gained,
+    )
 
 
 def _moved(sides: Sequence[tuple[TaskOutcomes, TaskOutcomes]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -203,24 +219,25 @@ def _moved(sides: Sequence[tuple[TaskOutcomes, TaskOutcomes]]) -> tuple[tuple[st
     return _keys(now, (before > half) & (after < half)), _keys(now, (before < half) & (after > half))
 
 
-def _tasks(old: RunOutcomes, new: RunOutcomes) -> Iterator[tuple[str, TaskOutcomes, TaskOutcomes, str]]:
-    """Each task of `old` with the outcomes now and before, and what keeps them from being compared (empty: nothing)."""
-    for task, theirs in old.tasks.items():
-        mine = new.tasks.get(task)
-        if mine is None:
-            yield task, theirs, theirs, "the new run has not answered it"
-            continue
-        try:
-            named = replace(old, tasks={task: theirs}, method=f"the leaderboard's {old.method}")
-            join([named, replace(new, tasks={task: mine})])
-        except ModbenchError as error:
-            yield task, mine, theirs, str(error)
-        else:
-            yield task, mine, theirs, ""
+def _joined(old: RunOutcomes, new: RunOutcomes, task: str) -> tuple[TaskOutcomes, TaskOutcomes] | str:
+    """The outcomes before and now on a task, or what keeps them from being compared."""
+    if task not in old.tasks:
+        return "the leaderboard's row of this seed lacks it"
+    if task not in new.tasks:
+        return "the new run has not answered it"
+    before, after = (replace(run, tasks={task: run.tasks[task]}) for run in (old, new))
+    try:
+        join([replace(before, method=f"the leaderboard's {old.method}"), after])
+    except ModbenchError as error:
+        return str(error)
+    return old.tasks[task], new.tasks[task]
 
 
 def _costs(old: RunOutcomes, new: RunOutcomes, limits: Limits) -> Iterator[Check]:
     if old.facts is None or new.facts is None:
+        for kind, asked in (("parameters", True), ("speed", limits.speed), ("memory", limits.memory)):
+            if asked:
+                yield _unknown(kind, old.method, old.seed, "lm_eval does not say: use `modbench eval`")
         return
     before, after = old.facts, new.facts
     trained = before.parameters.total, after.parameters.total
@@ -254,15 +271,18 @@ def _decided(checks: Sequence[Check], limits: Limits) -> list[Check]:
 def _judged(check: Check, p_value: float, margin: float | None, level: float) -> Check:
     interval = check.interval
     assert interval is not None
-    if check.n is not None and check.discordance is not None:
-        check = replace(check, detectable=detectable(check.n, check.discordance, level=level))
+    assert check.n is not None and check.discordance is not None
+    if check.seeds is None or check.spread is None:
+        would_show = detectable(check.n, check.discordance, level=level)
+    else:
+        would_show = detectable_over_seeds(check.seeds, check.spread, level=level)
     if p_value < 1 - LEVEL and (margin is None or interval.high < -margin):
         status, said = Status.REGRESSED, "significantly worse"
     elif margin is None or interval.low > -margin:
         status, said = Status.PASSED, ""
     else:
         status, said = Status.CANNOT_TELL, f"its interval reaches below the margin of {100 * margin:g} points"
-    return replace(check, p_value=p_value, status=status, said=said)
+    return replace(check, p_value=p_value, detectable=would_show, status=status, said=said)
 
 
 def _unknown(kind: str, method: str, seed: int | None, said: str, task: str | None = None) -> Check:

@@ -52,11 +52,11 @@ def sides(board: Leaderboard, runs: Sequence[RunOutcomes], methods: Sequence[str
 
     Of several runs of a method and seed the one counts whose identity a row has, else the newest; of several rows that
     of the run's identity, else the newest. Runs of other suites are left out. Raises ModbenchError for a method that
-    the leaderboard does not have.
+    the leaderboard does not have while it has others.
     """
     known = list(dict.fromkeys(row.method for row in board.measured))
     for method in methods:
-        if method not in known:
+        if known and method not in known:
             raise unknown("method of this leaderboard", method, known)
     meant = methods or known
     rows: dict[Place, list[MeasuredRow]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -14,7 +15,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from modbench import resources
 from modbench.cli.app import app
+from modbench.leaderboard import locate, read_leaderboard
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +40,8 @@ def test_the_workflow_says_what_there_is() -> None:
     assert "ci/check.sh" in (ROOT / ".ci" / "run").read_text()
 
 
-EVALUATION = ("--limit", "40", "--tasks", "modbench_demo_one_step,modbench_demo_two_step")
+SMALL = {"modbench_demo_one_step": 40, "modbench_demo_two_step": 40}
+EVALUATION = ("--suite", "small.yaml")
 
 
 def modbench_in(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -49,10 +53,12 @@ def modbench_in(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree with a copy of the package and a leaderboard of its shipped adapter."""
+    """A tree with a copy of the package, a smaller demo suite, and a leaderboard of the shipped adapter on it."""
     tree = tmp_path_factory.mktemp("sound")
     for name in ("modbench", "tasks", "leaderboards"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    demo = yaml.safe_load((tree / "modbench" / "suites" / "demo.yaml").read_text())
+    (tree / "small.yaml").write_text(yaml.safe_dump(demo | {"tasks": SMALL}))
     python = (sys.executable, "-m", "modbench")
     for command in (
         (*python, "eval", "--adapter", "demo", "--out", "out/run", *EVALUATION),
@@ -72,8 +78,9 @@ def planted(sound: Path, tree: Path, file: str, old: str, new: str) -> Path:
     return tree
 
 
-def ci(tree: Path) -> subprocess.CompletedProcess[str]:
-    return modbench_in(tree, "bash", str(ROOT / "ci" / "check.sh"), "board.json", "demo", *EVALUATION)
+def ci(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    given = arguments or ("board.json", "modbench-demo", "demo", *EVALUATION)
+    return modbench_in(tree, "bash", str(ROOT / "ci" / "check.sh"), *given)
 
 
 @pytest.mark.long
@@ -82,6 +89,40 @@ def test_the_script_of_ci_is_green_on_what_is_sound(sound: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed: of 3 checks 3 passed" in done.stdout
     assert {path.name for path in (sound / "reports").iterdir()} == {"check.md", "check.xml"}
+
+
+def test_the_leaderboard_of_the_demo_suite_has_the_shipped_adapter() -> None:
+    board = read_leaderboard(locate("demo"))
+    (row,) = [row for row in board.measured if row.method == "modbench-demo"]
+    files = sorted(resources.folder("demo-adapter").glob("*.safetensors"))
+    digests = "".join(f"{file.name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n" for file in files)
+    assert row.adapter == hashlib.sha256(digests.encode()).hexdigest() and len(files) == 2
+    runs = next(row for row in board.measured if row.method == "mod_k")
+    assert row.outcomes is not None and runs.outcomes is not None
+    assert {task: (of.documents, of.conditions) for task, of in row.outcomes.items()} == {
+        task: (of.documents, of.conditions) for task, of in runs.outcomes.items()
+    }
+    assert 'leaderboards/demo.json" modbench-demo demo --suite demo' in (ROOT / "ci" / "check.sh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("board.json",), 2, "usage: "),
+        (("board.json", "modbench-demo", "no/such/folder"), 2, "no adapter"),
+        (("board.json", "modbench-demo", "demo", "--suite", "demos"), 2, "did you mean demo"),
+    ],
+)
+def test_what_it_cannot_evaluate_is_bad_input(arguments: tuple[str, ...], code: int, says: str, tmp_path: Path) -> None:
+    done = modbench_in(tmp_path, "env", f"PYTHONPATH={ROOT}", "bash", str(ROOT / "ci" / "check.sh"), *arguments)
+    assert done.returncode == code and says in done.stderr, done.stderr
+
+
+def test_an_evaluation_that_breaks_off_is_no_regression(tmp_path: Path) -> None:
+    (tmp_path / "modbench").mkdir()
+    (tmp_path / "modbench" / "__init__.py").write_text("raise RuntimeError('planted')")
+    done = ci(tmp_path)
+    assert done.returncode == 3 and "the evaluation broke off with exit code 1" in done.stderr, done.stderr
 
 
 @pytest.mark.long

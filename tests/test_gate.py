@@ -8,56 +8,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes
-from modbench.gate import Check, Limits, Status, check, verdict
-from modbench.records import Evaluation, ModelInfo, Parameters
-from modbench.stats.paired import detectable, holm
+from modbench.errors import ModbenchError
+from modbench.gate import Limits, Status, check, verdict
+from modbench.stats.paired import detectable, detectable_over_seeds, holm
 
-N = 1000
-
-
-def facts(adapter: str | None = "a", total: int = 100, seconds: float = 10.0, peak: int | None = 2**20) -> Facts:
-    parameters = Parameters(lora=total, norms=0, router=0, total=total, overhead_percent=None)
-    evaluation = Evaluation(seconds=seconds, tokens=None, peak_memory_bytes=peak)
-    model = ModelInfo(name="tiny", revision=None, sha256="a" * 64)
-    return Facts("suite", model, parameters, [], None, None, evaluation, {}, adapter, None)
-
-
-def run(correct: np.ndarray, seed: int = 0, method: str = "mod_k", task: str = "x", **known: object) -> RunOutcomes:
-    keys = [f"{task}{index:05d}" for index in range(len(correct))]
-    return RunOutcomes(method, seed, {task: TaskOutcomes.of(keys, correct)}, "tiny", facts(**known))  # type: ignore[arg-type]
-
-
-def pair(rng: np.random.Generator, discordance: float, loss: float = 0.0) -> tuple[RunOutcomes, RunOutcomes]:
-    """Two runs whose true accuracies differ by `loss`, at the true share `discordance` of documents that differ."""
-    kind = rng.choice(4, size=N, p=[(discordance + loss) / 2, (discordance - loss) / 2, 0.3, 0.7 - discordance])
-    return run((kind == 0) | (kind == 2)), run((kind == 1) | (kind == 2))
-
-
-def accuracy_of(checks: list[Check]) -> Check:
-    (found,) = (entry for entry in checks if entry.kind == "accuracy")
-    return found
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("discordance", [0.1, 0.2, 0.4])
-def test_equal_pairs_raise_few_alarms(discordance: float) -> None:
-    rng = np.random.default_rng(0)
-    alarms = sum(
-        verdict(check([old], [new])) is not Status.PASSED for old, new in (pair(rng, discordance) for _ in range(1000))
-    )
-    assert alarms <= 64  # the 99 % bound of 5 %
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("discordance", "share"), [(0.06, 0.95), (0.12, 0.95), (0.18, 0.95), (0.3, 0.8)])
-def test_a_loss_of_five_points_is_caught(discordance: float, share: float) -> None:
-    rng = np.random.default_rng(1)
-    caught = sum(
-        verdict(check([old], [new])) is Status.REGRESSED
-        for old, new in (pair(rng, discordance, 0.05) for _ in range(400))
-    )
-    assert caught >= share * 400
+from .gate_runs import N, accuracy_of, facts, pair, run
 
 
 def test_an_accuracy_is_judged_by_its_documents() -> None:
@@ -107,6 +62,10 @@ def test_a_retrained_adapter_needs_five_seeds() -> None:
     often = [np.sum([entry.tasks["x"].correct for entry in side], axis=0) for side in (before, after)]
     assert found.lost == tuple(f"x{at:05d}" for at in range(N) if often[0][at] >= 3 and often[1][at] <= 2)
     assert found.gained == tuple(f"x{at:05d}" for at in range(N) if often[0][at] <= 2 and often[1][at] >= 3)
+    apart = [np.mean(old.tasks["x"].correct != new.tasks["x"].correct) for old, new in zip(before, after, strict=True)]
+    assert (found.n, found.seeds) == (N, 5) and found.discordance == pytest.approx(np.mean(apart))
+    assert found.spread == pytest.approx(np.std(gaps, ddof=1))
+    assert found.detectable == pytest.approx(detectable_over_seeds(5, float(np.std(gaps, ddof=1)), level=0.9))
     few = accuracy_of(check(before[:4], after[:4]))
     assert few.status is Status.CANNOT_TELL and "5 seeds on both sides, 4 are there" in few.said
 
@@ -163,6 +122,23 @@ def test_speed_and_memory_are_checked_on_request() -> None:
     assert verdict(check([run(solved)], [run(solved, peak=None)], Limits(memory=2.0))) is Status.CANNOT_TELL
 
 
+@pytest.mark.parametrize("ratio", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_ratio_that_nothing_can_keep_is_refused(ratio: float) -> None:
+    for name in ("speed", "memory"):
+        with pytest.raises(ModbenchError, match=f"--{name}.*above 0"):
+            Limits(**{name: ratio})
+
+
+def test_what_lm_eval_does_not_say_is_not_taken_for_passed() -> None:
+    solved = np.ones(100, dtype=bool)
+    old = [run(solved, seed=seed) for seed in range(5)]
+    foreign = [replace(of, facts=None) for of in old]
+    checks = check(old, foreign, Limits(memory=2.0))
+    told = [(of.kind, of.seed, of.status) for of in checks]
+    assert told[0] == ("accuracy", None, Status.PASSED)
+    assert told[1:3] == [(kind, 0, Status.CANNOT_TELL) for kind in ("parameters", "memory")] and len(told) == 11
+
+
 def test_it_says_when_it_cannot_tell() -> None:
     solved = np.ones(10, dtype=bool)
     old = run(solved)
@@ -202,3 +178,22 @@ def test_a_seed_that_was_left_out_is_named() -> None:
     new = [run(solved, seed=seed, adapter=f"new{seed}") for seed in range(5)]
     (missing,) = (entry for entry in check(old, new) if entry.status is Status.CANNOT_TELL)
     assert (missing.seed, missing.said) == (5, "no run of this seed is there")
+
+
+def test_a_task_that_only_some_seeds_rows_have_is_named() -> None:
+    solved = np.ones(100, dtype=bool)
+    old = [run(solved, seed=seed) for seed in range(5)]
+    more = run(solved, task="y").tasks["y"]
+    old[3] = replace(old[3], tasks={**old[3].tasks, "y": more})
+    new = [replace(of, tasks={**of.tasks, "y": more}, facts=facts(adapter="new")) for of in old]
+    found = {(of.task, of.seed): of for of in check(old, new) if of.kind == "accuracy"}
+    assert found["x", None].status is Status.PASSED
+    assert found.keys() == {("x", None), *(("y", seed) for seed in (0, 1, 2, 4))}
+    assert all("row of this seed lacks it" in found["y", seed].said for seed in (0, 1, 2, 4))
+
+
+def test_every_seed_that_cannot_be_compared_is_named() -> None:
+    solved = np.ones(100, dtype=bool)
+    old = [run(solved, seed=seed) for seed in range(5)]
+    new = [run(solved[seed > 2 :], seed=seed, adapter="new") for seed in range(5)]
+    assert [of.seed for of in check(old, new) if of.status is Status.CANNOT_TELL] == [3, 4]

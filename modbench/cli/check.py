@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +19,9 @@ EPILOG = (
     "Examples: modbench check demo   |   modbench check demo mod_k --margin 1pp   |   "
     "modbench check results.json --runs runs --speed 1.5 --junit check.xml --summary check.md"
 )
+
+CRASHED = 70
+"""The exit code of an error that nobody foresaw (EX_SOFTWARE of sysexits.h): Python's own, 1, means regressed here."""
 
 Checked = Annotated[
     list[str] | None,
@@ -34,10 +41,10 @@ def check_command(
         str | None, typer.Option("--margin", help="Ask for proof that no accuracy is worse by as much, in points: 1pp.")
     ] = None,
     speed: Annotated[
-        float | None, typer.Option("--speed", min=0.0, help="How many times as long an evaluation may take.")
+        float | None, typer.Option("--speed", help="How many times as long an evaluation may take.")
     ] = None,
     memory: Annotated[
-        float | None, typer.Option("--memory", min=0.0, help="How many times as much peak memory it may take.")
+        float | None, typer.Option("--memory", help="How many times as much peak memory it may take.")
     ] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Also write JUnit XML to this file.")] = None,
     summary: Annotated[Path | None, typer.Option("--summary", help="Also write Markdown to this file.")] = None,
@@ -48,31 +55,49 @@ def check_command(
 
     Regressed: an accuracy is significantly worse, on the same documents where the adapter is the same, over at least
     five seeds where it was trained again; or there are more trained parameters. Exit code 0: nothing regressed; 1:
-    something did; 2: bad input; 3: it cannot be told, and the lines under the table say why.
+    something did; 2: bad input; 3: it cannot be told, and the lines under the table say why; 70: modbench crashed.
     """
-    from modbench.report.formats import check_format
-
-    check_format(format)
-    proof = None if margin is None else parse_margin(margin)
-
     from modbench.atomic import write_text
+    from modbench.errors import ModbenchError, reason
     from modbench.gate import Limits, Status, verdict
     from modbench.gate_documents import findings
     from modbench.gate_sides import read_runs, sides
     from modbench.leaderboard import locate, read_leaderboard
     from modbench.report import gate
+    from modbench.report.formats import check_format
 
-    held = sides(read_leaderboard(locate(leaderboard)), read_runs(runs or ["runs"]), methods or ())
-    checks = held.check(Limits(proof, speed, memory))
-    found = findings(checks, held.after, show)
     title = f"modbench check {leaderboard}"
-    if junit is not None:
-        write_text(junit, gate.junit(title, found))
-    if summary is not None:
-        write_text(summary, gate.summary(title, found, held.notes))
-    print(gate.render(found, held.notes, format))
+
+    def write(xml: str, page: str) -> None:
+        for path, text in ((junit, xml), (summary, page)):
+            if path is not None:
+                write_text(path, text)
+
+    try:
+        check_format(format)
+        limits = Limits(None if margin is None else parse_margin(margin), speed, memory)
+        held = sides(read_leaderboard(locate(leaderboard)), read_runs(runs or ["runs"]), methods or ())
+        checks = held.check(limits)
+        found = findings(checks, held.after, show)
+        write(gate.junit(title, found), gate.summary(title, found, held.notes))
+        _print(gate.render(found, held.notes, format))
+    except Exception as error:
+        with suppress(OSError):  # what went wrong first is what counts
+            write(*gate.broken_off(title, reason(error)))
+        if isinstance(error, ModbenchError | OSError):
+            raise
+        traceback.print_exc()
+        raise typer.Exit(CRASHED) from error
     if format in ("csv", "json"):
         typer.echo(gate.conclusion(checks), err=True)
     code = {Status.PASSED: 0, Status.REGRESSED: 1, Status.CANNOT_TELL: 3}[verdict(checks)]
     if code:
         raise typer.Exit(code)
+
+
+def _print(text: str) -> None:
+    """Print `text`; where nobody reads it to its end, as before `| head`, the verdict stands all the same."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python's own flush at the end fails

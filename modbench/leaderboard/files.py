@@ -13,7 +13,7 @@ from modbench import resources
 from modbench.atomic import write_json
 from modbench.errors import ModbenchError, unknown
 from modbench.leaderboard.rows import merge
-from modbench.leaderboard.schema import READABLE, VERSION, Leaderboard
+from modbench.leaderboard.schema import READABLE, VERSION, Leaderboard, RowFaults
 from modbench.records.files import read_json
 
 SCHEMA_FILE = "schema.json"
@@ -35,7 +35,8 @@ def read_leaderboard(path: Path) -> Leaderboard:
     """The leaderboard in `path`; raises ModbenchError if it is absent, damaged, or its numbers do not add up."""
     board, problems = _read(read_json(path, REMEDY))
     if board is None:
-        more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        others = len(problems) - 1
+        more = f" (and {others} more problem{'s' * (others > 1)})" if others else ""
         raise ModbenchError(f"{path} is no sound leaderboard: {problems[0]}{more}: {REMEDY}")
     return board
 
@@ -50,7 +51,7 @@ def problems(path: Path) -> list[Problem]:
     try:
         value = read_json(path, REMEDY)
     except ModbenchError as error:
-        return [Problem("", str(error))]
+        return [Problem("", str(error).removeprefix(f"{path} "))]
     return _read(value)[1]
 
 
@@ -62,12 +63,18 @@ def shipped() -> dict[str, Path]:
 
 def locate(name: str) -> Path:
     """The file `name`, else the leaderboard of the suite `name` that comes with modbench; ModbenchError if neither."""
-    if (path := Path(name)).is_file():
+    path, boards = Path(name), shipped()
+    if path.is_file():
         return path
-    boards = shipped()
-    if name not in boards:
-        raise unknown("leaderboard", name, boards)
-    return boards[name]
+    if name in boards:
+        return boards[name]
+    if path.is_dir():
+        raise ModbenchError(f"{name} is a folder: give a leaderboard's file in it, or a suite: {', '.join(boards)}")
+    if path.suffix == ".json" or path.name != name:
+        raise ModbenchError(
+            f"there is no file {name}: give one, or a suite that has a leaderboard: {', '.join(boards)}"
+        )
+    raise unknown("leaderboard", name, boards)
 
 
 def published(suite: str) -> Leaderboard | None:
@@ -111,7 +118,8 @@ def _read(value: Any) -> tuple[Leaderboard | None, list[Problem]]:
     # The type too: true equals 1.
     if type(version) is not int or version not in READABLE:
         known = ", ".join(map(str, READABLE))
-        return None, [Problem("", f"schema_version is {version!r}, this modbench reads {known}: use what wrote it")]
+        later = " (a later one wrote it)" if type(version) is int and version > VERSION else ""
+        return None, [Problem("", f"schema_version is {version!r}, this modbench reads {known}{later}")]
     current = _migrated(value) if version < VERSION else value
     rows = current.get("rows")
     rows = rows if isinstance(rows, list) else []
@@ -119,11 +127,11 @@ def _read(value: Any) -> tuple[Leaderboard | None, list[Problem]]:
         # Strict: "3" is no number and 1 is no text, in a file that we wrote.
         return Leaderboard.model_validate(current, strict=True), []
     except ValidationError as error:
-        found, wrong = _problems(error, rows)
+        found, wrong = _problems(error, dict(enumerate(rows)))
     if wrong:  # what is wrong with the rows together shows only where each is sound
+        sound = {index: row for index, row in enumerate(rows) if index not in wrong}
         try:
-            sound = [row for index, row in enumerate(rows) if index not in wrong]
-            Leaderboard.model_validate(current | {"rows": sound}, strict=True)
+            Leaderboard.model_validate(current | {"rows": list(sound.values())}, strict=True)
         except ValidationError as error:
             found += [problem for problem in _problems(error, sound)[0] if problem not in found]
     return None, found
@@ -141,15 +149,20 @@ def _with_kind(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"kind": row.get("source", "measured")} | {key: value for key, value in row.items() if key != "source"}
 
 
-def _problems(error: ValidationError, rows: list[Any]) -> tuple[list[Problem], set[int]]:
-    """The problems in words, and which of the `rows` they are in."""
+def _problems(error: ValidationError, rows: Mapping[int, Any]) -> tuple[list[Problem], set[int]]:
+    """The problems in words, and which rows they are in; `rows` are those that were checked, by their place."""
+    places = list(rows)
     found, wrong = [], set()
     for each in error.errors(include_url=False):
+        cause = each.get("ctx", {}).get("error")
+        if isinstance(cause, RowFaults):
+            found += [Problem(_name(at := places[index], rows[at]), fault) for index, fault in cause.faults]
+            continue
         place, reason = list(each["loc"]), each["msg"].removeprefix("Value error, ")
         row = ""
         if place[:1] == ["rows"] and len(place) > 1 and isinstance(place[1], int):
-            wrong.add(place[1])
-            row = _name(place[1], rows[place[1]])
+            wrong.add(at := places[place[1]])
+            row = _name(at, rows[at])
             place = place[3:]  # behind the number and the kind
         found.append(Problem(row, f"{'.'.join(map(str, place))}: {reason}" if place else reason))
     return found, wrong

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from modbench.comparison.outcomes import Facts, RunOutcomes, TaskOutcomes
 from modbench.errors import ModbenchError
 from modbench.leaderboard.schema import Leaderboard, Mean, MeasuredRow, Outcomes, Row
@@ -24,7 +26,7 @@ def merge(*boards: Leaderboard) -> Leaderboard:
     """The rows of all `boards`, of which there is at least one, sorted: their order does not matter.
 
     Of two rows of one method, seed and identity the newer stays, of equally old ones that which knows more. Raises
-    ModbenchError if the boards are of different suites, weights or data.
+    ModbenchError if the boards are of different suites, weights or data, or have one run under two identities.
     """
     models = [board.model for board in boards if board.model]
     data: dict[str, str] = {}
@@ -43,12 +45,16 @@ def merge(*boards: Leaderboard) -> Leaderboard:
     rows: dict[object, Row] = {}
     for row in sorted((row for board in boards for row in board.rows), key=_age):
         rows[row.key] = row
-    return Leaderboard(
-        suite=boards[0].suite,
-        model=min(models, key=_preference, default=None),
-        data=dict(sorted(data.items())),
-        rows=sorted(rows.values(), key=lambda row: row.key),
-    )
+    try:
+        return Leaderboard(
+            suite=boards[0].suite,
+            model=min(models, key=_preference, default=None),
+            data=dict(sorted(data.items())),
+            rows=sorted(rows.values(), key=lambda row: row.key),
+        )
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ModbenchError(f"{said}: leave one of them out") from None
 
 
 def outcomes(board: Leaderboard) -> list[RunOutcomes]:
@@ -94,15 +100,18 @@ def _packed(outcomes: TaskOutcomes) -> Outcomes:
         documents=outcomes.documents,
         conditions=dict(sorted(outcomes.conditions.items())),
         correct=pack(outcomes.correct),
+        seen=None if outcomes.seen is None else pack(outcomes.seen),
     )
+
+
+def _unpacked(of: Outcomes, n: int) -> TaskOutcomes:
+    seen = None if of.seen is None else unpack(of.seen, n)
+    return TaskOutcomes(of.documents, unpack(of.correct, n), seen=seen, conditions=of.conditions)
 
 
 def _outcomes(board: Leaderboard, row: MeasuredRow) -> RunOutcomes:
     assert board.model is not None and row.outcomes is not None
-    tasks = {
-        task: TaskOutcomes(of.documents, unpack(of.correct, row.tasks[task].n), conditions=of.conditions)
-        for task, of in row.outcomes.items()
-    }
+    tasks = {task: _unpacked(of, row.tasks[task].n) for task, of in row.outcomes.items()}
     facts = Facts.of(row, board.suite, board.model, row.adapter, row.adapter_bytes)
     return RunOutcomes(row.method, row.seed, tasks, board.model.name, facts)
 
@@ -119,7 +128,8 @@ def _age(row: Row) -> tuple[str, str, int, str]:
     text = canonical_json(row.model_dump(mode="json"))
     if not isinstance(row, MeasuredRow):
         return "", "", 0, text
-    known = sum(value is not None for value in (row.outcomes, row.adapter))
+    seen = [of.seen for of in (row.outcomes or {}).values()]
+    known = sum(value is not None for value in (row.outcomes, row.adapter, *seen))
     return _instant(row.created), _instant(row.rescored.at) if row.rescored else "", known, text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
@@ -40,13 +40,15 @@ class Mean(Model):
 class Outcomes(Model):
     """Every verdict of a task, its documents in the order of their sorted keys, so that later runs can be paired.
 
-    `documents` is the SHA-256 over those keys, `conditions` what else must be equal for a comparison, and `correct`
-    has the verdicts packed eight to a byte, the first in the highest bit, in base64.
+    `documents` is the SHA-256 over those keys, `conditions` what else must be equal for a comparison, `correct` has the
+    verdicts packed eight to a byte, the first in the highest bit, in base64, and `seen`, packed alike, which documents
+    the method's own training data contained (null: unknown).
     """
 
     documents: Sha256
     conditions: dict[str, str]
     correct: str
+    seen: str | None = None
 
 
 class MeasuredRow(Model):
@@ -176,6 +178,14 @@ class PublishedRow(Model):
 Row = MeasuredRow | PublishedRow
 
 
+class RowFaults(ValueError):
+    """Rows that are sound but do not fit together; `faults` says what is wrong with which, by its index."""
+
+    def __init__(self, message: str, faults: Sequence[tuple[int, str]]) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
 class Leaderboard(Model):
     """The rows of one suite. `model` is the base of the measured rows (null: there are none), `data` maps each of their
     data files or sets to its SHA-256."""
@@ -200,11 +210,28 @@ class Leaderboard(Model):
     def _fits_together(self) -> Self:
         if self.measured and self.model is None:
             raise ValueError("measured rows without a model")
-        counts = Counter(row.key for row in self.rows)
-        repeated = {row.key: f"{row.name} is there {counts[row.key]} times" for row in self.rows if counts[row.key] > 1}
-        if repeated:
-            raise ValueError("; ".join(repeated.values()))
+        found = ((index, _fault(row, self.rows[:index])) for index, row in enumerate(self.rows))
+        if faults := [(index, fault) for index, fault in found if fault]:
+            raise RowFaults("; ".join(f"{self.rows[index].name} {fault}" for index, fault in faults), faults)
         return self
+
+
+def _fault(row: Row, above: Sequence[Row]) -> str | None:
+    """What is wrong with `row` beside the rows `above` it."""
+    if any(other.key == row.key for other in above):
+        return "is there twice"
+    for other in above:
+        if isinstance(row, MeasuredRow) and isinstance(other, MeasuredRow) and _same_run(row, other):
+            of = f"{other.identity_digest[:8]} and {row.identity_digest[:8]}"
+            return f"is one run under two identities, {of}: no two runs are equal in all else"
+    if above and row.key < above[-1].key:
+        return f"stands behind {above[-1].name}: rows are sorted by kind, method, seed and identity"
+    return None
+
+
+def _same_run(row: MeasuredRow, other: MeasuredRow) -> bool:
+    """Whether two rows differ in nothing but what they say they are."""
+    return row.created == other.created and row.model_copy(update={"identity_digest": other.identity_digest}) == other
 
 
 def rounds_to(value: float, printed: str) -> bool:
@@ -226,9 +253,8 @@ def _check_mean(stated: Mean, true: Mean) -> None:
 
 
 def _check_verdicts(task: str, result: TaskResult, outcomes: Outcomes) -> None:
-    try:
-        correct = int(unpack(outcomes.correct, result.n).sum())
-    except ValueError as error:
-        raise ValueError(f"{task}: {error}") from error
+    correct = int(unpack(outcomes.correct, result.n, f"the packed verdicts of {task}").sum())
+    if outcomes.seen is not None:
+        unpack(outcomes.seen, result.n, f"the packed `seen` of {task}")
     if correct != result.correct:
         raise ValueError(f"{task}: {correct} correct by its verdicts, {result.correct} by its counts")

@@ -34,9 +34,11 @@ def render(findings: Sequence[Finding], notes: Sequence[str], format: str) -> st
         )
     if format == "csv":
         return render_rows(*_values(checks), format)
+    if not checks:
+        return caption([*notes, conclusion(checks)], format)
     blocks = [caption(_caption(notes), format), render_rows(*_cells(checks), format)]
     for finding in _failing(findings):
-        blocks += [caption([sentence(finding.check)], format), *(_text(each, format) for each in finding.documents)]
+        blocks += [caption([sentence(finding.check)], format), *(_text(each, format) for each in _documents(finding))]
     return "\n\n".join([*blocks, caption([conclusion(checks)], format)])
 
 
@@ -47,34 +49,34 @@ def summary(title: str, findings: Sequence[Finding], notes: Sequence[str]) -> st
     for finding in _failing(findings):
         blocks.append(f"- {_inline(sentence(finding.check))}")
         if finding.documents:
-            texts = "\n".join(f"<pre>{html.escape(_plain(document))}</pre>" for document in finding.documents)
+            texts = "\n".join(f"<pre>{html.escape(document)}</pre>" for document in _documents(finding))
             some = f"{len(finding.documents)} of {len(finding.check.lost)}"
             blocks.append(f"<details><summary>Solved before and not now: {some}</summary>\n\n{texts}\n\n</details>")
-    table = render_rows(*_cells(checks), "markdown")
-    return "\n\n".join([*blocks, table, caption([_inline(line) for line in _caption(notes)], "markdown")]) + "\n"
+    if checks:
+        blocks.append(render_rows(*_cells(checks), "markdown"))
+    said = _caption(notes) if checks else notes
+    return "\n\n".join([*blocks, caption([_inline(line) for line in said], "markdown")]).rstrip() + "\n"
 
 
 def junit(title: str, findings: Sequence[Finding]) -> str:
-    """JUnit XML with a test case per check: what cannot be told is skipped. Control characters are left out."""
-    checks = [finding.check for finding in findings]
-    counts = {
-        "tests": str(len(checks)),
-        "failures": str(_count(checks, Status.REGRESSED)),
-        "errors": "0",
-        "skipped": str(_count(checks, Status.CANNOT_TELL)),
-    }
-    root = ElementTree.Element("testsuites", counts)
-    suite = ElementTree.SubElement(root, "testsuite", {"name": printable(title), **counts})
-    for check, documents in findings:
+    """JUnit XML with a test case per check: a failure regressed, an error cannot be told (nothing to check is one too).
+
+    Control characters are left out.
+    """
+    if not findings:
+        return _xml(title, [_case("leaderboard", "rows", Status.CANNOT_TELL, conclusion([]))])
+    cases = []
+    for finding in findings:
+        check = finding.check
         name = " ".join(filter(None, (check.kind, check.task, _seed(check))))
-        case = ElementTree.SubElement(suite, "testcase", {"classname": printable(check.method), "name": name})
-        if check.status is Status.PASSED:
-            continue
-        kind = "failure" if check.status is Status.REGRESSED else "skipped"
-        outcome = ElementTree.SubElement(case, kind, {"message": printable(sentence(check))})
-        outcome.text = "\n\n".join(map(_plain, documents))
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
+        cases.append(_case(check.method, name, check.status, sentence(check), "\n\n".join(_documents(finding))))
+    return _xml(title, cases)
+
+
+def broken_off(title: str, said: str) -> tuple[str, str]:
+    """JUnit XML, with the one error `said`, and the Markdown page of a call that could not check anything."""
+    xml = _xml(title, [_case("modbench", "check", Status.CANNOT_TELL, said)])
+    return xml, f"## {_inline(title)}\n\n**nothing was checked: {_inline(said)}**\n"
 
 
 def sentence(check: Check) -> str:
@@ -88,50 +90,54 @@ def sentence(check: Check) -> str:
     if check.interval is not None:
         p_value = "" if check.p_value is None else f"; p {cells.p_value(check.p_value)}"
         said += f" ({cells.points(check.after - check.before)} points, {cells.interval(check.interval)}{p_value})"
-        said += f"; {len(check.lost)} documents solved before are not now, {len(check.gained)} the other way"
-    if check.detectable is not None:
-        said += f"; a loss of {cells.points(check.detectable, sign='')} points would show in 80 % of cases"
-    return said
+        solved = "solved before" if check.seeds is None else "that most seeds solved before"
+        said += f"; {len(check.lost)} documents {solved} are not now, {len(check.gained)} the other way"
+    return f"{said}; {_power(check)}" if check.discordance is not None else said
 
 
 def conclusion(checks: Sequence[Check]) -> str:
     """The verdict in a line."""
     if not checks:
-        return f"{Status.CANNOT_TELL}: there is nothing to check, the leaderboard has no measured row"
+        nothing = "there is nothing to check, the leaderboard has no measured row"
+        return f"{Status.CANNOT_TELL}: {nothing}; `modbench leaderboard add` adds finished runs"
     counted = [f"{_count(checks, status)} {status}" for status in Status if _count(checks, status)]
     return f"{verdict(checks)}: of {len(checks)} checks {', '.join(counted)}"
 
 
 def _cells(checks: Sequence[Check]) -> Table:
-    headers = ["check", "method", "seed", "task", "before", "now", "difference", "95 % interval", "p", "would show"]
+    headers = [
+        *("check", "method", "seed", "task", "before", "now", "difference", "95 % interval", "p"),
+        *("discordance", "would show", "verdict"),
+    ]
     rows: list[list[object]] = []
     for check in checks:
         points = check.difference if check.kind == "accuracy" else None
         rows.append(
             [
-                *(check.kind, check.method, cells.UNKNOWN if check.seed is None else check.seed),
+                *(check.kind, check.method, _seeds(check)),
                 cells.UNKNOWN if check.task is None else short(check.task),
                 *(cells.UNKNOWN if each is None else _amount(check.kind, each) for each in (check.before, check.after)),
                 cells.UNKNOWN if points is None else cells.points(points),
                 cells.interval(check.interval),
                 cells.UNKNOWN if check.p_value is None else cells.p_value(check.p_value),
+                cells.UNKNOWN if check.discordance is None else cells.points(check.discordance, sign=""),
                 cells.UNKNOWN if check.detectable is None else cells.points(check.detectable, sign=""),
                 str(check.status),
             ]
         )
-    return [*headers, "verdict"], rows
+    return headers, rows
 
 
 def _values(checks: Sequence[Check]) -> Table:
     headers = [
         *("check", "method", "seed", "task", "before", "now", "interval_low", "interval_high", "raw_p", "p"),
-        *("documents", "discordance", "would_show", "lost", "gained", "verdict", "reason"),
+        *("documents", "discordance", "seeds", "spread", "would_show", "lost", "gained", "verdict", "reason"),
     ]
     return headers, [
         [
             *(check.kind, check.method, check.seed, check.task, check.before, check.after),
             *(check.interval or (None, None)),
-            *(check.raw, check.p_value, check.n, check.discordance, check.detectable),
+            *(check.raw, check.p_value, check.n, check.discordance, check.seeds, check.spread, check.detectable),
             *(len(check.lost), len(check.gained), str(check.status), check.said),
         ]
         for check in checks
@@ -141,8 +147,9 @@ def _values(checks: Sequence[Check]) -> Table:
 def _caption(notes: Sequence[str]) -> list[str]:
     return [
         *notes,
-        "Accuracy in percent; p: one-sided, for worse, adjusted over all accuracies (Holm); would show: the smallest "
-        "loss in points that these documents would show in 80 % of cases, at the discordance seen",
+        "Accuracy in percent; p: one-sided, for worse, adjusted over all accuracies (Holm); discordance: the documents "
+        "on which both differ, in percent (over seeds the mean); would show: the smallest loss in points that would "
+        "show in 80 % of cases, at that discordance or, over seeds, at the spread of their differences",
     ]
 
 
@@ -161,8 +168,45 @@ def _failing(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for status in order for finding in findings if finding.check.status is status]
 
 
-def _text(document: Document, format: str) -> str:
-    lines = _plain(document).splitlines()
+def _documents(finding: Finding) -> list[str]:
+    """The documents in words, and behind them how many more were lost."""
+    texts = [_plain(document) for document in finding.documents]
+    lost = len(finding.check.lost)
+    if texts and lost > len(texts):
+        texts.append(f"{lost - len(texts):,} more: --show {lost} prints all, --format json names them")
+    return texts
+
+
+def _power(check: Check) -> str:
+    """What the check saw, and what loss it would have shown."""
+    seen = f"discordance {100 * (check.discordance or 0.0):.1f} %"
+    if check.spread is not None:
+        seen += f", spread over {check.seeds} seeds {cells.points(check.spread, sign='')} points"
+    loss = "no loss" if check.detectable is None else f"a loss of {cells.points(check.detectable, sign='')} points"
+    return f"{seen}: {loss} would show in 80 % of cases"
+
+
+def _case(method: str, name: str, status: Status, said: str, text: str = "") -> ElementTree.Element:
+    case = ElementTree.Element("testcase", {"classname": printable(method), "name": printable(name)})
+    if status is Status.PASSED:
+        ElementTree.SubElement(case, "system-out").text = printable(said)
+    else:
+        kind = "failure" if status is Status.REGRESSED else "error"
+        ElementTree.SubElement(case, kind, {"message": printable(said)}).text = text
+    return case
+
+
+def _xml(title: str, cases: Sequence[ElementTree.Element]) -> str:
+    failures, errors = (sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error"))
+    counts = {"tests": str(len(cases)), "failures": str(failures), "errors": str(errors), "skipped": "0"}
+    root = ElementTree.Element("testsuites", counts)
+    ElementTree.SubElement(root, "testsuite", {"name": printable(title), **counts}).extend(cases)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
+
+
+def _text(text: str, format: str) -> str:
+    lines = text.splitlines()
     if format == "latex":
         return "\n".join(f"% {line}" for line in lines)
     return "\n".join(f"    {line}" for line in lines)  # in Markdown a block of code
@@ -193,6 +237,12 @@ def _count(checks: Iterable[Check], status: Status) -> int:
 
 def _seed(check: Check) -> str | None:
     return None if check.seed is None else f"seed {check.seed}"
+
+
+def _seeds(check: Check) -> str:
+    if check.seeds is not None:
+        return f"{check.seeds} seeds"
+    return cells.UNKNOWN if check.seed is None else str(check.seed)
 
 
 def _amount(kind: str, value: float) -> str:

@@ -40,10 +40,17 @@ def wilson(correct: float, n: int, level: float = LEVEL) -> Interval:
     return Interval(max(0.0, center - reach) if correct else 0.0, min(1.0, center + reach) if correct < n else 1.0)
 
 
+def seed_spread(differences: Sequence[float], floor: float = 0.0) -> float:
+    """The standard deviation of one difference per seed (of at least two), as a sample's, and at least `floor`."""
+    m = len(differences)
+    center = math.fsum(differences) / m
+    return max(floor, math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1)))
+
+
 def seed_interval(differences: Sequence[float], level: float = LEVEL, floor: float = 0.0) -> Interval | None:
     """Student's t interval for the mean of one difference per seed; None with fewer than two seeds.
 
-    The standard deviation over seeds is taken to be at least `floor`.
+    The spread over seeds is that of `seed_spread`.
     """
     from scipy.special import stdtrit
 
@@ -51,8 +58,7 @@ def seed_interval(differences: Sequence[float], level: float = LEVEL, floor: flo
     if m < 2:
         return None
     center = math.fsum(differences) / m
-    spread = max(floor, math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1)))
-    reach = float(stdtrit(m - 1, (1 + level) / 2)) * spread / math.sqrt(m)
+    reach = float(stdtrit(m - 1, (1 + level) / 2)) * seed_spread(differences, floor) / math.sqrt(m)
     return Interval(center - reach, center + reach)
 
 

@@ -1,4 +1,4 @@
-"""Is a paired difference real? Exact McNemar, Holm's adjustment, what a test set could show, and the verdict."""
+"""Is a paired difference real? Exact McNemar, paired t, Holm's adjustment, what they could show, and the verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
-from modbench.stats.intervals import LEVEL, Interval
+from modbench.stats.intervals import LEVEL, Interval, seed_spread
 
 POWER = 0.8
 """The share of repetitions in which a difference of the detectable size would be found."""
@@ -42,8 +42,8 @@ def mcnemar(only_a: int, only_b: int, alternative: Alternative = "two-sided") ->
 def paired_t(differences: Sequence[float], alternative: Alternative = "two-sided", floor: float = 0.0) -> float:
     """Student's paired t test of one difference per seed against 0; `less` asks whether they are below 0.
 
-    The standard deviation over seeds is taken to be at least `floor`. Without one, differences that are all equal (to
-    12 places) leave no doubt: p is then 0 or 1 by their sign (1 for no difference at all).
+    The spread over seeds is that of `seed_spread`. Without a `floor` differences that are all equal (to 12 places)
+    leave no doubt: p is then 0 or 1 by their sign (1 for no difference at all).
     Raises ValueError with fewer than two.
     """
     from scipy.special import stdtr
@@ -52,7 +52,7 @@ def paired_t(differences: Sequence[float], alternative: Alternative = "two-sided
     if m < 2:
         raise ValueError(f"{m} differences: a t test needs two")
     center = math.fsum(differences) / m
-    spread = max(floor, math.sqrt(math.fsum((d - center) ** 2 for d in differences) / (m - 1)))
+    spread = seed_spread(differences, floor)
     if spread < 1e-12:
         away = {"less": center < 0, "greater": center > 0, "two-sided": center != 0}[alternative]
         return 0.0 if away else 1.0
@@ -91,6 +91,22 @@ def detectable(n: int, discordance: float, power: float = POWER, level: float = 
     if excess(1.0) < 0:
         return None
     return float(brentq(excess, smallest, 1.0)) if excess(smallest) < 0 else smallest
+
+
+def detectable_over_seeds(seeds: int, spread: float, power: float = POWER, level: float = LEVEL) -> float | None:
+    """The smallest loss of accuracy that the one-sided paired t test over so many seeds would find with that `power`.
+
+    `spread` is the standard deviation of the differences over seeds. The test is at (1 - `level`) / 2, as the one-sided
+    half of `detectable`'s, and its statistic is noncentral t. None where not even a loss of 1 would do.
+    Raises ValueError with fewer than two seeds.
+    """
+    from scipy.special import nctdtrinc, stdtrit
+
+    if seeds < 2:
+        raise ValueError(f"{seeds} differences: a t test needs two")
+    critical = float(stdtrit(seeds - 1, (1 + level) / 2))
+    smallest = float(nctdtrinc(seeds - 1, 1 - power, critical)) * spread / math.sqrt(seeds)
+    return smallest if smallest <= 1 else None
 
 
 def standing(interval: Interval, margin: float = 0.0) -> Standing:

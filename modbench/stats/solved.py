@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -25,17 +24,17 @@ def pack(verdicts: Sequence[bool] | NDArray[np.bool_]) -> str:
     return base64.b64encode(np.packbits(np.asarray(verdicts, dtype=bool)).tobytes()).decode("ascii")
 
 
-def unpack(text: str, n: int) -> NDArray[np.bool_]:
-    """The `n` verdicts that `pack` wrote; raises ValueError if `text` is not exactly that."""
+def unpack(text: str, n: int, what: str = "packed verdicts") -> NDArray[np.bool_]:
+    """The `n` verdicts that `pack` wrote; raises ValueError, which calls them `what`, if `text` is not exactly that."""
     import numpy as np
 
     try:
         data = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
-    except binascii.Error as error:
-        raise ValueError(f"packed verdicts are not base64: {error}") from error
+    except ValueError:  # binascii's own among them
+        raise ValueError(f"{what} are not base64") from None
     bits = np.unpackbits(data)
     if len(data) != (n + 7) // 8 or bits[n:].any():
-        raise ValueError(f"packed verdicts hold {len(bits)} bits, not the {n} of the documents, filled up with zeros")
+        raise ValueError(f"{what} hold {len(bits)} bits, not the {n} of the documents, filled up with zeros")
     return bits[:n].astype(bool)
 
 

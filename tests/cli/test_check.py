@@ -8,58 +8,17 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from modbench.cli.app import app
-from modbench.comparison.load import from_record
-from modbench.leaderboard import from_runs, write_leaderboard
 
 from ..conftest import MakeRun
-
-ROOT = Path(__file__).parents[2]
-SOLVED = [True] * 90 + [False] * 10
-WORSE = [False] * 20 + [True] * 70 + [False] * 9 + [True]
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    """Where `make_run` puts runs."""
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def board(tmp_path: Path, runs: Path, make_run: MakeRun) -> Path:
-    """A leaderboard of one run, which then is gone."""
-    path = tmp_path / "board.json"
-    add(path, run_of(make_run, SOLVED))
-    shutil.rmtree(runs)
-    return path
-
-
-def run_of(make_run: MakeRun, right: Iterable[bool], adapter: bytes = b"weights", **fields: Any) -> Path:
-    """The folder of a finished run of `mod_k` with this adapter."""
-    folder, _ = make_run("mod_k", {"modbench_one": right}, **fields)
-    (folder / "adapter").mkdir(exist_ok=True)
-    (folder / "adapter" / "adapter_model.safetensors").write_bytes(adapter)
-    return folder
-
-
-def add(board: Path, *folders: Path) -> None:
-    from modbench.records import read_record
-
-    write_leaderboard(board, from_runs([from_record(folder, read_record(folder)) for folder in folders]))
-
-
-def check(board: Path, runs: Path, *options: str) -> Result:
-    return CliRunner().invoke(app, ["check", str(board), "--runs", str(runs), *options])
+from .check_runs import SOLVED, WORSE, add, check, run_of
 
 
 def test_it_passes_where_nothing_changed(board: Path, runs: Path, make_run: MakeRun) -> None:
@@ -103,7 +62,7 @@ def test_reports_for_ci_services(board: Path, runs: Path, make_run: MakeRun, tmp
     xml, page = tmp_path / "out" / "check.xml", tmp_path / "out" / "check.md"
     assert check(board, runs, "--junit", str(xml), "--summary", str(page)).exit_code == 1
     suite = ElementTree.parse(xml).getroot()
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "1", "0")
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["2", "1", "0"]
     (failure,) = suite.iter("failure")
     assert "-19.0 points" in str(failure.get("message")) and "document hash-" in str(failure.text)
     assert "<details>" in page.read_text() and sorted(path.name for path in xml.parent.iterdir()) == [
@@ -209,37 +168,22 @@ def test_methods_can_be_named(board: Path, runs: Path, make_run: MakeRun) -> Non
     assert CliRunner().invoke(app, ["check", str(board), "mod_k", "--runs", str(runs)]).exit_code == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["demmo"], "did you mean demo"),
-        (["{board}", "mod_kk", "--runs", "runs"], "did you mean mod_k"),
-        (["{board}", "--runs", "none"], "none holds no run"),
-        (["{board}", "--margin", "1"], "such as 1pp"),
-        (["{cut}", "--runs", "runs"], "cut.json is not what modbench wrote"),
-        (["{board}", "--runs", "damaged"], "line 1: cut off"),
-        (["{board}", "--runs", "contradicting"], "but record.json says"),
-        (["{board}", "--runs", "newer"], "schema_version is 99"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_bad_input_is_one_line(arguments: list[str], says: str, board: Path, tmp_path: Path, make_run: MakeRun) -> None:
-    (tmp_path / "cut.json").write_text(board.read_text()[:-50])
-    for name in ("damaged", "contradicting", "newer"):
-        shutil.copytree(run_of(make_run, SOLVED), tmp_path / name)
-    samples = tmp_path / "damaged" / "samples" / "modbench_one.jsonl"
-    samples.write_text(samples.read_text().splitlines()[0])
-    samples = tmp_path / "contradicting" / "samples" / "modbench_one.jsonl"
-    samples.write_text("".join(samples.read_text().splitlines(keepends=True)[1:]))
-    record = tmp_path / "newer" / "record.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"schema_version": 99}))
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    given = [text.format(board=board, cut=tmp_path / "cut.json") for text in arguments]
-    command = [sys.executable, "-m", "modbench", "check", *given, "--junit", "x.xml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1 and says in done.stderr
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+def test_what_cannot_be_told_is_an_error_to_ci_services(board: Path, runs: Path, tmp_path: Path) -> None:
+    runs.mkdir()
+    assert check(board, runs, "--junit", str(tmp_path / "check.xml")).exit_code == 3
+    suite = ElementTree.parse(tmp_path / "check.xml").getroot()
+    assert [suite.get(name) for name in ("tests", "errors", "skipped")] == ["1", "1", "0"]
+    assert "no run of it is there" in str(next(suite.iter("error")).get("message"))
+
+
+@pytest.mark.parametrize("rows", ["none", "published"])
+def test_a_leaderboard_without_measured_rows(rows: str, board: Path, runs: Path, make_run: MakeRun) -> None:
+    run_of(make_run, SOLVED)
+    board.write_text(json.dumps(json.loads(board.read_text()) | {"rows": []}))
+    for methods in ([], ["mod_k"]):
+        name = "llama-7b-math" if rows == "published" else str(board)
+        done = CliRunner().invoke(app, ["check", name, *methods, "--runs", str(runs)])
+        assert done.exit_code == 3 and "the leaderboard has no measured row" in done.stdout
 
 
 def test_it_needs_neither_torch_nor_the_harness(board: Path, runs: Path, make_run: MakeRun) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,21 @@ import pytest
 from safetensors.torch import load_file
 
 from modbench import resources
+from modbench.candidate import Candidate
 from modbench.cli.eval import eval_command
+from modbench.comparison.join import join
+from modbench.comparison.load import from_record
 from modbench.errors import ModbenchError
+from modbench.evaluation import Job
 from modbench.harness import evaluate as harness
+from modbench.harness.asking import Questions
+from modbench.leaderboard import from_runs
+from modbench.methods import METHODS
 from modbench.prompt_file import PromptFile, write_prompt_file
 from modbench.records import read_record, read_run_samples
+from modbench.runner import Benchmark
 from modbench.stats.accuracy import Estimate
+from modbench.suites import load_suite
 from modbench.summary import Line, group_lines, summary
 
 from ..chat_models import TEMPLATES, chat_model
@@ -173,6 +183,88 @@ def test_without_a_folder_and_tasks_it_has_its_own(tmp_path: Path, monkeypatch: 
     (record,) = tmp_path.rglob("record.json")
     assert record.parent == tmp_path / "runs" / "eval" / "modbench-demo" / "seed-0"
     assert len(read_record(record.parent).tasks) == 3
+
+
+# As a suite does it
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> str:
+    """The demo suite with a few problems, asked otherwise than its tasks are by themselves, as a file."""
+    import yaml
+
+    demo = yaml.safe_load((resources.folder("suites") / "demo.yaml").read_text())
+    settings = {"prompt": "plain", "generation": {"max_gen_toks": 24}, "eval_batch_size": 3}
+    tasks = {"modbench_demo_one_step": 5, "modbench_demo_choice": 3}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump({**demo, **settings, "tasks": tasks, "name": "few"}))
+    return str(tmp_path / "suite.yaml")
+
+
+def test_a_suite_is_asked_as_its_runs_are(suite: str, tmp_path: Path) -> None:
+    benchmark = Benchmark(load_suite(suite), tmp_path / "runs")
+    (run,) = benchmark.plan([METHODS["base"]], [0])
+    eval_command(suite=suite, runs=tmp_path / "runs")
+    folder = tmp_path / "runs" / "eval" / "few" / "base" / "seed-0"
+    assert benchmark.find(run) is None and not (tmp_path / "runs" / "few").exists()
+    theirs = benchmark.run(run, lambda _: None)
+    mine = read_record(folder)
+    assert (mine.suite, mine.method, mine.model, mine.data) == ("few", "base", theirs.model, theirs.data)
+    assert {name: mine.identity[name] for name in theirs.identity.keys() & mine.identity.keys()} == {
+        name: theirs.identity[name] for name in theirs.identity.keys() - {"method", "seed"}
+    }
+    assert mine.identity.keys() - theirs.identity.keys() == {"suite", "adapter"}
+    sides = [from_record(folder, mine), from_record(benchmark.folder(run), theirs)]
+    joined, notes = join([replace(side, method=name) for side, name in zip(sides, ("mine", "theirs"), strict=True)])
+    assert notes == []
+    for task in mine.tasks:
+        one, other = (side.tasks[task] for side in joined)
+        assert (one.documents, one.conditions, one.correct.tolist()) == (
+            other.documents,
+            other.conditions,
+            other.correct.tolist(),
+        )
+        assert "generation" in one.conditions["prompt"] and "plain" in one.conditions["prompt"]
+    eval_command(suite=suite, adapter="demo", runs=tmp_path / "runs")
+    tuned = tmp_path / "runs" / "eval" / "few" / "modbench-demo" / "seed-0"
+    board = from_runs([sides[1], from_record(tuned, read_record(tuned))])
+    assert [row.name for row in board.rows] == ["base seed 0", "modbench-demo seed 0"]
+
+
+def test_its_precision_model_and_batch_size_can_be_others(suite: str, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(resources.folder("demo"), model)
+    eval_command(suite=suite, model=str(model), dtype="bfloat16", batch_size=2, out=tmp_path / "out")
+    record = read_record(tmp_path / "out")
+    assert (record.model.name, record.suite) == ("model", "few")
+    assert (record.identity["dtype"], record.identity["eval_batch_size"]) == ("bfloat16", 2)
+
+
+def test_the_same_questions_without_a_suite_are_another_evaluation(tmp_path: Path) -> None:
+    job = Job(Candidate.find("demo", None), Questions({TASKS[0]: 1}, None), "float32", 16)
+    assert job.folder(tmp_path) != replace(job, suite="demo").folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tasks": "gsm8k", "limit": 3}, "--suite says how to ask: leave --tasks, --limit out"),
+        ({"prompt": "qa", "num_fewshot": 0}, "leave --prompt, --num-fewshot out"),
+        ({"apply_chat_template": False}, "leave --apply-chat-template out"),
+        ({"suite": "demmo"}, "did you mean demo"),
+        ({"suite": "nowhere.yaml"}, "no suite file nowhere.yaml"),
+        ({"adapter": "mod_k@4"}, "is called like the method mod_k@4, for which its record would pass"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_with_a_suite_is_one_line(
+    options: dict[str, Any], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(resources.folder("demo-adapter"), "mod_k@4")
+    with pytest.raises(ModbenchError) as error:
+        eval_command(**{"suite": "demo", **options})
+    assert says in str(error.value) and "\n" not in str(error.value)
+    assert not Path("runs").exists()
 
 
 def test_with_nothing_named_it_is_the_embedded_model_with_its_adapter(done: Path) -> None:

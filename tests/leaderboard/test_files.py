@@ -143,9 +143,21 @@ def contents(make_outcomes: MakeOutcomes) -> dict[str, Any]:
         (lambda row: row.update(seed="0"), "seed: Input should be a valid integer"),
         (lambda row: row.update(extra=1), "extra: Extra inputs"),
         (lambda row: row["outcomes"]["modbench_one"].update(correct="8A=="), "4 correct by its verdicts, 2 by its"),
-        (lambda row: row["outcomes"]["modbench_one"].update(correct="8AA="), "modbench_one: packed verdicts hold"),
-        (lambda row: row["outcomes"]["modbench_one"].update(correct="/w=="), "modbench_one: packed verdicts hold"),
-        (lambda row: row["outcomes"]["modbench_one"].update(correct="é"), "modbench_one: "),
+        (
+            lambda row: row["outcomes"]["modbench_one"].update(correct="8AA="),
+            "the packed verdicts of modbench_one hold",
+        ),
+        (
+            lambda row: row["outcomes"]["modbench_one"].update(correct="/w=="),
+            "the packed verdicts of modbench_one hold",
+        ),
+        (lambda row: row["outcomes"]["modbench_one"].update(correct="é"), "verdicts of modbench_one are not base64"),
+        (lambda row: row["outcomes"]["modbench_one"].update(correct="8A="), "verdicts of modbench_one are not base64"),
+        (
+            lambda row: row["outcomes"]["modbench_one"].update(seen="?"),
+            "the packed `seen` of modbench_one are not base",
+        ),
+        (lambda row: row["outcomes"]["modbench_two"].update(seen="AAA="), "the packed `seen` of modbench_two hold 16"),
         (lambda row: row["outcomes"].pop("modbench_two"), "outcomes of modbench_one in a row on"),
     ],
 )
@@ -176,9 +188,43 @@ def test_every_problem_is_named_at_once(tmp_path: Path, contents: dict[str, Any]
     assert [(row, reason.partition(" is ")[0]) for row, reason in problems(path)] == [
         ("row 1 (base seed 0)", "mean accuracy 0.4"),
         ("row 4 (mod_k seed 0)", "tasks.modbench_two: accuracy 0.4"),
-        ("", "mod_k seed 0"),
+        ("row 3 (mod_k seed 0)", "is there twice"),
     ]
-    assert problems(path)[2].reason == "mod_k seed 0 is there 2 times"
+
+
+def test_one_run_under_two_identities_is_named(
+    tmp_path: Path, contents: dict[str, Any], make_outcomes: MakeOutcomes
+) -> None:
+    path = tmp_path / "demo.json"
+    contents["rows"].append(contents["rows"][1] | {"identity_digest": "f" * 64})
+    path.write_text(json.dumps(contents))
+    (problem,) = problems(path)
+    digest = contents["rows"][1]["identity_digest"][:8]
+    assert problem.row == "row 3 (mod_k seed 0)"
+    assert problem.reason.startswith(f"is one run under two identities, {digest} and ffffffff: ")
+    contents["rows"][2]["created"] = "2025-01-02T03:04:06+00:00"  # run again, with the same verdicts
+    path.write_text(json.dumps(contents))
+    assert problems(path) == []
+    contents["rows"][2]["created"] = contents["rows"][1]["created"]
+    contents["rows"].pop(1)
+    path.write_text(written := json.dumps(contents))
+    assert problems(path) == []  # nothing tells the copy from a run
+    with pytest.raises(ModbenchError, match=r"mod_k seed 0 is one run under two identities.*: leave one of them out"):
+        write_leaderboard(path, from_runs([make_outcomes()]))
+    assert path.read_text() == written
+
+
+def test_rows_out_of_order_are_named(tmp_path: Path, contents: dict[str, Any], make_outcomes: MakeOutcomes) -> None:
+    path = tmp_path / "demo.json"
+    base, mod_k = contents["rows"]
+    path.write_text(json.dumps(contents | {"rows": [mod_k, base]}))
+    said = "stands behind mod_k seed 0: rows are sorted by kind, method, seed and identity"
+    assert problems(path) == [Problem("row 2 (base seed 0)", said)]
+    broken = copy.deepcopy(mod_k) | {"seed": "1"}  # what is wrong by itself does not shift the numbers
+    path.write_text(json.dumps(contents | {"rows": [broken, mod_k, base]}))
+    assert [problem.row for problem in problems(path)] == ["row 1 (mod_k seed 1)", "row 3 (base seed 0)"]
+    with pytest.raises(ModbenchError, match=r"row 1.*and 1 more problem"):
+        read_leaderboard(path)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +233,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path, contents: dict[str, Any]
         ("", "Expecting value"),
         ("[]", "schema_version is None"),
         ('{"schema_version": true, "rows": []}', "schema_version is True"),
-        ('{"schema_version": 4}', "schema_version is 4, this modbench reads 1, 2, 3"),
+        ('{"schema_version": 4}', "schema_version is 4, this modbench reads 1, 2, 3 (a later one wrote it)"),
         ('{"schema_version": 3, "rows": 5}', "rows: Input should be a valid list"),
         ('{"schema_version": 1, "rows": [5]}', "valid dictionary"),
         ('{"schema_version": 3, "suite": "a", "model": null, "data": {}, "rows": [], "x": NaN}', "NaN"),
@@ -305,8 +351,15 @@ def test_a_leaderboard_is_found_by_file_or_suite(tmp_path: Path, monkeypatch: py
     assert locate("demo") == resources.folder("leaderboards") / "demo.json"
     Path("mine.json").write_text("{}")
     assert locate("mine.json") == Path("mine.json")
-    for name in ("demos", "schema", "mine", "."):
+    for name in ("demos", "schema", "mine"):
         with pytest.raises(ModbenchError, match="unknown leaderboard"):
             locate(name)
+    for name in ("demos.json", "boards/demo"):
+        with pytest.raises(ModbenchError, match=f"there is no file {name}: .* suite that has a leaderboard: demo, "):
+            locate(name)
+    Path("demo").mkdir()
+    assert locate("demo") == resources.folder("leaderboards") / "demo.json"
+    with pytest.raises(ModbenchError, match="is a folder"):
+        locate(".")
     with pytest.raises(ModbenchError, match="no leaderboard"):
         problems(tmp_path / "absent.json")

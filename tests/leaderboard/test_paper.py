@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modbench.leaderboard import problems, published, shipped
+from modbench.leaderboard import Problem, problems, published, shipped
 from modbench.leaderboard.paper import boards
 from modbench.records import Parameters
 
@@ -89,4 +89,4 @@ def test_a_published_row_is_there_once(tmp_path: Path) -> None:
     contents["rows"].append(contents["rows"][0])
     path = tmp_path / "board.json"
     path.write_text(json.dumps(contents))
-    assert [problem.reason for problem in problems(path)] == ["lora_all published is there 2 times"]
+    assert problems(path) == [Problem("row 5 (lora_all)", "is there twice")]

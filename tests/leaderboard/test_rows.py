@@ -98,7 +98,7 @@ def test_the_order_of_adding_does_not_matter(make_outcomes: MakeOutcomes) -> Non
         make_outcomes(model=NOTED),
         make_outcomes("base", data={"extra": "d" * 64}),
         make_outcomes(seed=2, identity={"x": 1}),
-        make_outcomes(seed=2, identity={"x": 2}, data={"another": "d" * 64}),
+        make_outcomes(seed=2, identity={"x": 2}, data={"another": "d" * 64}, created="2024-01-01T00:00:00Z"),
     ]
     boards = [from_runs(order) for order in permutations(runs)]
     assert {json.dumps(board.model_dump(mode="json")) for board in boards} == {
@@ -126,6 +126,31 @@ def test_of_one_run_the_newer_row_stays_whichever_is_added_last(make_outcomes: M
     assert merge(first, again) == merge(again, first) == again
     bare = first.model_copy(update={"rows": [first.rows[0].model_copy(update={"outcomes": None})]})
     assert merge(first, bare) == merge(bare, first) == first  # equally old: the one that knows more
+    run = make_outcomes()
+    known = {task: replace(of, seen=np.zeros(of.n, dtype=bool)) for task, of in run.tasks.items()}
+    full, half = (
+        from_runs([replace(run, tasks=known)]),
+        from_runs([replace(run, tasks={**run.tasks, "modbench_one": known["modbench_one"]})]),
+    )
+    for one, other in permutations([first, half, full], 2):
+        assert merge(one, other) == max(one, other, key=[first, half, full].index)
+
+
+def test_what_was_trained_on_is_in_the_rows(make_outcomes: MakeOutcomes) -> None:
+    run, other = make_outcomes(), make_outcomes("base")
+    seen = np.array([True, False, False, True])
+    known = run.tasks["modbench_one"]
+    tasks = {**run.tasks, "modbench_one": replace(known, seen=seen)}
+    none = {task: replace(of, seen=np.zeros(of.n, dtype=bool)) for task, of in other.tasks.items()}
+    runs = [replace(run, tasks=tasks), replace(other, tasks=none)]
+    rows = outcomes(from_runs(runs))
+    assert rows[1].tasks["modbench_one"].seen is not None and rows[1].tasks["modbench_two"].seen is None
+    mine, theirs = (compare(of, baseline="base") for of in (rows, sorted(runs, key=lambda run: run.method)))
+    assert [row.clean for row in mine.methods] == [row.clean for row in theirs.methods]
+    clean = mine.methods[1].clean["modbench_one"]
+    right = [bool(r) for r, s in zip(known.correct, seen, strict=True) if not s]
+    assert clean.seen == 2 and clean.n == 2
+    assert clean.score is not None and clean.score.accuracy == sum(right) / len(right)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modbench.stats.intervals import Interval, paired_interval, seed_interval, wider, wilson
+from modbench.stats.intervals import Interval, paired_interval, seed_interval, seed_spread, wider, wilson
 
 
 @given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -39,6 +39,11 @@ def test_the_seed_interval_is_students(differences: list[float]) -> None:
         expected = scipy.stats.t.interval(0.95, len(differences) - 1, np.mean(differences), spread)
         assert tuple(found) == pytest.approx(tuple(expected), rel=1e-6, abs=1e-9)
     assert seed_interval(differences[:1]) is None
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=20), st.floats(0, 0.1))
+def test_the_spread_over_seeds_is_a_samples_and_no_less_than_its_floor(differences: list[float], floor: float) -> None:
+    assert seed_spread(differences, floor) == pytest.approx(max(floor, np.std(differences, ddof=1)), abs=1e-12)
 
 
 def by_documents(strata: list[list[float]], weights: list[float]) -> Interval:

@@ -6,12 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ttest_1samp
+from scipy.stats import nct, t, ttest_1samp
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 
 from modbench.stats.intervals import Interval
-from modbench.stats.paired import Alternative, Standing, detectable, holm, mcnemar, paired_t, standing
+from modbench.stats.paired import (
+    Alternative,
+    Standing,
+    detectable,
+    detectable_over_seeds,
+    holm,
+    mcnemar,
+    paired_t,
+    standing,
+)
 
 few = st.integers(0, 60)
 
@@ -64,6 +74,36 @@ def test_more_documents_show_smaller_differences() -> None:
     assert detectable(3, 0.5) is None
     with pytest.raises(ValueError):
         detectable(0, 0.1)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 8, 20])
+@pytest.mark.parametrize("checks", [1, 3, 14, 100])
+def test_what_seeds_would_show_is_scipys_and_statsmodels(seeds: int, checks: int) -> None:
+    alpha, spread = 0.05 / checks, 1e-4
+    found = detectable_over_seeds(seeds, spread, level=1 - 2 * alpha)
+    assert found is not None
+    shift = found / spread * math.sqrt(seeds)
+    critical = t.isf(alpha, seeds - 1)
+    assert nct.sf(critical, seeds - 1, shift) == pytest.approx(0.8, abs=1e-4)
+    if seeds > 3:
+        expected = TTestPower().solve_power(nobs=seeds, alpha=alpha, power=0.8, alternative="larger")
+        assert found == pytest.approx(expected * spread, rel=1e-3)
+
+
+@pytest.mark.parametrize(("seeds", "level"), [(5, 0.9), (5, 1 - 0.1 / 3), (10, 0.9)])
+def test_a_loss_of_that_size_over_seeds_is_found_as_often_as_promised(seeds: int, level: float) -> None:
+    size = detectable_over_seeds(seeds, 0.01, level=level)
+    assert size is not None
+    draws = np.random.default_rng(0).normal(-size, 0.01, (2000, seeds))
+    found = np.mean([paired_t(list(draw), "less") < (1 - level) / 2 for draw in draws])
+    assert found == pytest.approx(0.8, abs=0.03)
+
+
+def test_no_loss_would_show_where_seeds_spread_too_far() -> None:
+    assert detectable_over_seeds(5, 0.0) == 0.0
+    assert detectable_over_seeds(5, 0.9) is None
+    with pytest.raises(ValueError):
+        detectable_over_seeds(1, 0.01)
 
 
 @pytest.mark.parametrize(
