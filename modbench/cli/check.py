@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +18,6 @@ EPILOG = (
     "Examples: modbench check demo   |   modbench check demo mod_k --margin 1pp   |   "
     "modbench check results.json --runs runs --speed 1.5 --junit check.xml --summary check.md"
 )
-
-CRASHED = 70
-"""The exit code of an error that nobody foresaw (EX_SOFTWARE of sysexits.h): Python's own, 1, means regressed here."""
 
 Checked = Annotated[
     list[str] | None,
@@ -58,7 +54,7 @@ def check_command(
     something did; 2: bad input; 3: it cannot be told, and the lines under the table say why; 70: modbench crashed.
     """
     from modbench.atomic import write_text
-    from modbench.errors import ModbenchError, reason
+    from modbench.errors import reason
     from modbench.gate import Limits, Status, verdict
     from modbench.gate_documents import findings
     from modbench.gate_sides import read_runs, sides
@@ -84,10 +80,7 @@ def check_command(
     except Exception as error:
         with suppress(OSError):  # what went wrong first is what counts
             write(*gate.broken_off(title, reason(error)))
-        if isinstance(error, ModbenchError | OSError):
-            raise
-        traceback.print_exc()
-        raise typer.Exit(CRASHED) from error
+        raise
     if format in ("csv", "json"):
         typer.echo(gate.conclusion(checks), err=True)
     code = {Status.PASSED: 0, Status.REGRESSED: 1, Status.CANNOT_TELL: 3}[verdict(checks)]

@@ -74,16 +74,17 @@ def test_reports_that_cannot_be_written_are_bad_input(board: Path, runs: Path, m
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
 
 
-def test_a_crash_is_not_taken_for_a_regression(
-    board: Path, runs: Path, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def crash(*_: object) -> None:
-        raise RuntimeError("no such thing")
-
+def test_a_crash_is_not_taken_for_a_regression(board: Path, runs: Path, make_run: MakeRun, tmp_path: Path) -> None:
     run_of(make_run, SOLVED)
-    monkeypatch.setattr("modbench.gate_documents.findings", crash)
-    done = check(board, runs, "--junit", str(tmp_path / "check.xml"))
-    assert done.exit_code == 70 and "Traceback" in done.stderr and "RuntimeError: no such thing" in done.stderr
+    code = (
+        "import sys, modbench.gate_documents, modbench.cli\n"
+        "def crash(*_): raise RuntimeError('no such thing')\n"
+        "modbench.gate_documents.findings = crash\n"
+        "modbench.cli.main()"
+    )
+    command = [sys.executable, "-c", code, "check", str(board), "--runs", str(runs), "--junit", "check.xml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 70 and "Traceback" in done.stderr and "RuntimeError: no such thing" in done.stderr
     (error,) = ElementTree.parse(tmp_path / "check.xml").getroot().iter("error")
     assert error.get("message") == "no such thing"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -172,3 +173,10 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
     assert found.stdout == "set()\n"
+
+
+def test_a_terminal_that_lacks_a_sign_gets_its_number() -> None:
+    command = [sys.executable, "-m", "modbench", "leaderboard", "show", "demo"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and r"\xb1" in done.stdout, done.stderr
