@@ -12,4 +12,5 @@ def suites(format: Format = "table") -> None:
 
     loaded = [load_suite(name) for name in suite_names()]
     rows = [[s.name, s.model, s.training.count, ", ".join(s.tasks), s.description] for s in loaded]
-    print(render_rows(["suite", "model", "examples", "tasks", "description"], rows, format))
+    headers = ["suite", "model", "examples", "tasks", "description"]
+    print(render_rows(headers, rows, format, prose=("tasks", "description")))

@@ -116,10 +116,12 @@ def _said(comparison: Comparison, format: str) -> list[str]:
         said = ["Accuracy in percent (Wilson's 95 % interval over problems)"]
     if format in ("latex", "markdown") and len(comparison.methods) > 1:
         several = any(len(row.seeds) > 1 for row in comparison.methods)
+        adjusted = ", adjusted by Holm," if (len(comparison.methods) - 1) * len(comparison.problems) > 1 else ""
+        means = "; means: 95 % interval of the paired difference" if _means(comparison) else ""
         test = (
             "wider of the 95 % intervals of the paired difference over problems and seeds"
             if several
-            else "exact McNemar test, adjusted by Holm, at 0.05; means: 95 % interval of the paired difference"
+            else f"exact McNemar test{adjusted} at 0.05{means}"
         )
         said.append(f"Bold: the best; † not significantly below it ({test})")
     return said

@@ -43,7 +43,7 @@ def render_audit(audits: Sequence[Audit], repeated: Sequence[Repeats], missing: 
         blocks.append(render_rows(*_overlaps(found, plain), format))
         if any(overlap.pairs for overlap in found.against):
             blocks += [] if plain else [caption(["Examples"], format)]
-            blocks.append(render_rows(*_pairs(found, format), format))
+            blocks.append(render_rows(*_pairs(found, format), format, prose=("test problem", "training problem")))
     if repeated:
         blocks += [] if plain else [caption(["Problems that repeat an earlier one of the same set"], format)]
         blocks.append(render_rows(*_repeats(repeated, plain), format))

@@ -26,11 +26,11 @@ def seen_caption(comparison: Comparison) -> list[str]:
 
 def clean_block(comparison: Comparison) -> Block:
     """The accuracies on the problems that no method was trained on, beside the full ones."""
-    said = (
-        "Clean: the problems that no training data of these methods contains, equal in letters and digits; "
-        "accuracies in percent ± standard error"
-    )
-    return Block("clean", [said], _cells(comparison), _values(comparison))
+    said = [
+        "Clean: the problems that no training data of these methods contains, equal in letters and digits",
+        "Accuracies in percent ± standard error",
+    ]
+    return Block("clean", said, _cells(comparison), _values(comparison))
 
 
 def _said(comparison: Comparison, row: MethodRow) -> str:

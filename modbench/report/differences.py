@@ -11,47 +11,56 @@ if TYPE_CHECKING:
     from modbench.comparison.models import Comparison, Difference
 
 
-def difference_blocks(comparison: Comparison, every_seed: bool) -> list[Block]:
-    """Differences, their intervals, p values, what could have been shown, and the standing; none without a pair."""
+def difference_blocks(comparison: Comparison, format: str, every_seed: bool) -> list[Block]:
+    """Differences, their intervals, p values, what could have been shown, and the standing; none without a pair.
+
+    p values are a range over the seeds, or with `every_seed` one by one, which a page in `latex` is too narrow for.
+    """
     rows = comparison.differences
     if not rows:
         return []
     several = any(row.seed_interval is not None for row in rows)
+    ranges = not every_seed or format == "latex"
     headers = [
         *("method", "task", "difference", "95 % over problems", *(["95 % over seeds"] if several else [])),
-        *("p adjusted", "detectable", "standing"),
+        *("p adjusted" if _tests(comparison) > 1 else "p", "detectable", "standing"),
     ]
     table: list[list[object]] = [
         [
             *(row.method, short(row.task), cells.points(row.difference), cells.interval(row.interval)),
             *([cells.interval(row.seed_interval)] if several else []),
-            _p_values(row, every_seed),
+            _p_values(row, ranges),
             cells.UNKNOWN if row.detectable is None else cells.points(row.detectable, ""),
             row.standing.value,
         ]
         for row in rows
     ]
-    return [Block("differences", _said(comparison, several), (headers, table), _values(comparison))]
+    return [Block("differences", _said(comparison, several, ranges), (headers, table), _values(comparison))]
 
 
-def _said(comparison: Comparison, several: bool) -> list[str]:
-    tests = sum(len(row.p_values) for row in comparison.differences)
+def _tests(comparison: Comparison) -> int:
+    return sum(len(row.p_values) for row in comparison.differences)
+
+
+def _said(comparison: Comparison, several: bool, ranges: bool) -> list[str]:
+    tests = _tests(comparison)
     seeds = ", Student's t over seeds; standing by the wider" if several else "; standing by these"
-    within = f"; not worse: by less than {100 * comparison.margin:g} points" if comparison.margin else ""
-    spread = ", lowest to highest of the seeds" if several else ""
+    within = f"Not worse: the interval lies above -{100 * comparison.margin:g} points"
+    spread = (", lowest to highest of the seeds" if ranges else ", seed by seed") if several else ""
+    tested = f"p: exact McNemar of each pair of runs{spread}, adjusted by Holm over {tests} tests"
     return [
-        f"Difference from {comparison.baseline} in points; 95 % intervals: paired bootstrap over problems"
-        f"{seeds}{within}",
-        f"p: exact McNemar of each pair of runs{spread}, adjusted by Holm over {tests} tests",
+        f"Difference from {comparison.baseline} in points; 95 % intervals: paired bootstrap over problems{seeds}",
+        *([within] if comparison.margin else []),
+        tested if tests > 1 else "p: exact McNemar of the two runs",
         "Detectable: the smallest difference that these problems would show at 0.05 with 80 % power",
     ]
 
 
-def _p_values(row: Difference, every_seed: bool) -> str:
+def _p_values(row: Difference, ranges: bool) -> str:
     values = list(row.adjusted.values())
     if not values:
         return cells.UNKNOWN
-    if every_seed:
+    if not ranges:
         return " ".join(map(cells.p_value, values))
     ends = dict.fromkeys(map(cells.p_value, (min(values), max(values))))
     return " to ".join(ends)

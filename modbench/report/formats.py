@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tabulate import tabulate
 
 from modbench.errors import unknown
+from modbench.report.latex import BOLD, as_latex, scaled
 
 _TABULATE = {"table": "simple", "markdown": "pipe", "latex": "latex_booktabs"}
 _UNPRINTABLE = re.compile(
@@ -18,9 +19,7 @@ _UNPRINTABLE = re.compile(
 )
 """Characters that XML forbids, and those that would steer a terminal."""
 FORMATS = (*_TABULATE, "csv", "json")
-"""Names for `--format`; the LaTeX one wants the package booktabs."""
-_BOLD = ("\ue000", "\ue001")
-"""What stands around a bold cell until tabulate has escaped it: it would escape LaTeX's own."""
+"""Names for `--format`; the LaTeX one wants the packages booktabs and graphicx."""
 
 
 def check_format(name: str) -> None:
@@ -29,10 +28,13 @@ def check_format(name: str) -> None:
         raise unknown("format", name, FORMATS)
 
 
-def render_rows(headers: Sequence[str], rows: Sequence[Sequence[object]], format: str) -> str:
+def render_rows(
+    headers: Sequence[str], rows: Sequence[Sequence[object]], format: str, prose: Collection[str] = ()
+) -> str:
     """A table without a trailing newline, with columns of numbers to the right; None is an empty cell.
 
-    `csv` gives numbers in full precision, `json` a list of objects with the headers as keys.
+    `csv` gives numbers in full precision, `json` a list of objects with the headers as keys. `latex` is scaled down
+    where it is wider than the text; the columns called `prose` share two thirds of that width, and their lines break.
     Raises ModbenchError for an unknown format.
     """
     check_format(format)
@@ -46,21 +48,19 @@ def render_rows(headers: Sequence[str], rows: Sequence[Sequence[object]], format
     heads = [_cell(header, format) for header in headers]
     align = ["right" if rows and all(map(_is_number, column)) else "left" for column in zip(*rows, strict=True)]
     text = tabulate(cells, heads, _TABULATE[format], disable_numparse=True, colalign=align or None)
-    return as_latex(text) if format == "latex" else text
+    if format != "latex":
+        return text
+    share = f"p{{{0.66 / max(len(prose), 1):.2f}\\linewidth}}"
+    sides = align or ["left"] * len(headers)
+    columns = [share if header in prose else side[0] for header, side in zip(headers, sides, strict=True)]
+    return scaled(as_latex(text), "".join(columns))
 
 
 def bold(text: str, format: str) -> str:
     """`text` as a cell in bold, where the format has it."""
     if format == "latex":
-        return text.join(_BOLD)
+        return text.join(BOLD)
     return f"**{text}**" if format == "markdown" else text
-
-
-def as_latex(text: str) -> str:
-    """What is left to do after escaping: bold, signs, and a minus before a number that is no hyphen."""
-    for sign, command in ((_BOLD[0], r"\textbf{"), (_BOLD[1], "}"), ("±", r"$\pm$"), ("†", r"$^{\dagger}$")):
-        text = text.replace(sign, command)
-    return re.sub(r"(?<=[\s\[{])-(?=\d)", "$-$", text)
 
 
 def as_json(value: object) -> str:
@@ -73,6 +73,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("", text)
 
 
+def untagged(text: str) -> str:
+    """`text` in Markdown, where a tag that a model wrote stays text."""
+    return re.sub(r"<(?=[a-zA-Z/!?])", r"\<", text)
+
+
 def sound(text: str | None) -> str | None:
     """`text` without lone surrogates, which no encoding can write."""
     return None if text is None else text.encode(errors="replace").decode()
@@ -81,8 +86,8 @@ def sound(text: str | None) -> str | None:
 def _cell(text: str, format: str) -> str:
     # What moves the cursor or turns the reading direction does not belong into a table; `csv` and `json` keep it.
     line = printable(" ".join(text.split()))
-    return line.replace("|", r"\|") if format == "markdown" else line
+    return untagged(line).replace("|", r"\|") if format == "markdown" else line
 
 
 def _is_number(value: object) -> bool:
-    return value is None or re.match(rf"[*{_BOLD[0]}]*[+<-]?\d|-?$", str(value)) is not None
+    return value is None or re.match(rf"[*{BOLD[0]}]*[+<-]?\d|-?$", str(value)) is not None

@@ -36,7 +36,7 @@ def render_golds(checks: Sequence[Check], missing: Mapping[str, str], examples: 
         rows.append([check.set, check.source, *(counts if plain else map(cells.count, counts))])
     blocks.append(render_rows(COUNTS, rows, format))
     blocks += [] if plain else [caption(["Golds that do not agree with what they are held against"], format)]
-    blocks.append(render_rows(*_findings(checks, examples, format), format))
+    blocks.append(render_rows(*_findings(checks, examples, format), format, prose=("evidence", "problem")))
     return "\n\n".join([*blocks, *not_compared(missing, "Not checked", format)])
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tabulate import LATEX_ESCAPE_RULES
-
-from modbench.report.formats import as_latex, render_rows
+from modbench.report.formats import printable, render_rows, untagged
+from modbench.report.latex import escaped
 
 Table = tuple[list[str], list[list[object]]]
 """Headers and rows."""
@@ -16,33 +15,40 @@ Table = tuple[list[str], list[list[object]]]
 @dataclass(frozen=True)
 class Block:
     """One of several tables, with what is said of it: `cells` for people, `values` in full precision (None: the table
-    is for the others alone). `name` is its label in LaTeX."""
+    is for the others alone). `name` is its label in LaTeX; the lines of `prose`, names of columns, break there."""
 
     name: str
     said: Sequence[str]
     cells: Table | None
     values: Table | None
+    prose: Collection[str] = ()
+
+
+LONGEST = 40
+"""Rows of a float in LaTeX; more would not fit on a page, and stand in floats that follow."""
 
 
 def render_blocks(said: Sequence[str], blocks: Sequence[Block], format: str) -> str:
     """Tables one below another, under the lines `said`: in `csv` with nothing but an empty line between them, in
-    `latex` each a float with its caption, for a document that uses booktabs."""
+    `latex` each a float with its caption, for a document that uses booktabs and graphicx."""
     if format == "csv":
         return "\n\n".join(render_rows(*block.values, format) for block in blocks if block.values)
-    parts = [caption([*said, r"\usepackage{booktabs}"] if format == "latex" else said, format)]
+    parts = [caption(said, format)]
     for block in blocks:
         if block.cells:
-            table = render_rows(*block.cells, format)
-            parts += [_float(block, table)] if format == "latex" else [caption(block.said, format), table]
+            if format == "latex":
+                parts += _floats(block, *block.cells)
+            else:
+                parts += [caption(block.said, format), render_rows(*block.cells, format)]
     return "\n\n".join(parts)
 
 
 def caption(lines: Sequence[str], format: str) -> str:
     """Lines above a table: comments in `latex`, with hard line breaks in `markdown`."""
-    flat = [" ".join(line.split()) for line in lines]
+    flat = list(map(_flat, lines))
     if format == "latex":
         return "\n".join(f"% {line}" for line in flat)
-    return "  \n".join(flat) if format == "markdown" else "\n".join(flat)
+    return "  \n".join(map(untagged, flat)) if format == "markdown" else "\n".join(flat)
 
 
 def short(task: str) -> str:
@@ -60,12 +66,25 @@ def listed(values: Sequence[int]) -> str:
     return ", ".join(map(str, values))
 
 
-def _float(block: Block, table: str) -> str:
-    said = " ".join(f"{' '.join(line.split())}." for line in block.said)
-    escaped = as_latex("".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in said))
-    return "\n".join(
-        [
-            *(r"\begin{table}", r"\centering", r"\small", rf"\caption{{{escaped}}}", rf"\label{{tab:{block.name}}}"),
-            *(table, r"\end{table}"),
-        ]
-    )
+def _flat(line: str) -> str:
+    return printable(" ".join(line.split()))
+
+
+def _floats(block: Block, headers: list[str], rows: list[list[object]]) -> list[str]:
+    """The table as floats; from the second on their captions say what they continue."""
+    found = []
+    for start in range(0, max(len(rows), 1), LONGEST):
+        table = render_rows(headers, rows[start : start + LONGEST], "latex", block.prose)
+        said = " ".join(line if line.endswith((".", "?", "!")) else f"{line}." for line in map(_flat, block.said))
+        label = f"tab:{block.name}"
+        title = rf"Table~\ref{{{label}}}, continued." if start else escaped(said)
+        found.append(
+            "\n".join(
+                [
+                    *(r"\begin{table}", r"\centering", r"\small", r"\setlength{\belowcaptionskip}{4pt}"),
+                    *(rf"\caption{{{title}}}", rf"\label{{{label}{f'-part-{start // LONGEST + 1}' if start else ''}}}"),
+                    *(table, r"\end{table}"),
+                ]
+            )
+        )
+    return found

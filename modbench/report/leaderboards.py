@@ -24,7 +24,17 @@ def render_leaderboard(board: Leaderboard, format: str) -> str:
     """
     if format in EXACT:
         return render_rows(*_values(board), format)
-    return "\n\n".join([caption(_caption(board), format), render_rows(*_cells(board), format)])
+    headers, rows = _cells(board)
+    if format == "latex":
+        # A page has no room for columns that say nothing.
+        told = [
+            header
+            for header, column in zip(headers, zip(*rows, strict=True), strict=False)
+            if {*column} != {cells.UNKNOWN}
+        ]
+        rows = [[cell for header, cell in zip(headers, row, strict=True) if header in told] for row in rows]
+        headers = told if rows else headers
+    return "\n\n".join([caption(_caption(board), format), render_rows(headers, rows, format)])
 
 
 def overview_rows(boards: Mapping[str, Leaderboard], exact: bool = False) -> Table:

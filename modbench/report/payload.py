@@ -132,7 +132,8 @@ def _count(chosen: Chosen) -> int:
 
 def _notes(runs: Sequence[RunOutcomes], chosen: Chosen, differing: Chosen) -> list[str]:
     """Which texts are not there, in words."""
-    notes = [f"{run.name}: its responses are not at hand" for run in runs if run.folder is None]
+    without = ", ".join(run.name for run in runs if run.folder is None)
+    notes = [f"the responses of {without} are not at hand"] if without else []
     n = sum(outcomes.n for outcomes in runs[0].tasks.values())
     if _count(chosen) < n:
         which = "those" if _count(chosen) == _count(differing) else "an even share of those"

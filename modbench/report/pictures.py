@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from modbench.comparison.costs import COSTS
 from modbench.comparison.models import Comparison, MethodRow, Score
@@ -39,6 +39,7 @@ def accuracy(comparison: Comparison) -> Figure:
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
         in_percent(ax.xaxis)
         ax.grid(axis="x")
     return figure

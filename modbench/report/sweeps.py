@@ -73,5 +73,5 @@ def _lines(comparison: Comparison, place: Callable[[str], Place], label: str) ->
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         in_percent(ax.yaxis)
         ax.grid(axis="y")
-    axes[0].legend(fontsize=7, frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure

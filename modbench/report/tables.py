@@ -31,7 +31,7 @@ def render(comparison: Comparison, format: str, clean: bool = False, every_seed:
         *accuracy_blocks(comparison, format),
         *seed_blocks(comparison, every_seed),
         *([clean_block(comparison)] if clean else []),
-        *difference_blocks(comparison, every_seed),
+        *difference_blocks(comparison, format, every_seed),
         *overlap_blocks(comparison),
         *solved_blocks(comparison),
         *cost_blocks(comparison),

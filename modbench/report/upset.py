@@ -1,7 +1,7 @@
 """The UpSet plot of solved sets (Lex et al., 2014).
 
 UpSetPlot 0.9.0, the latest release, cannot be used: it fills its styles in place in a way that pandas has ignored since
-version 3.0, and then fails on a colour that is not a number.
+version 3.0, so that `UpSet(...).plot()` ends in matplotlib's "ValueError: Invalid RGBA argument: nan".
 """
 
 from __future__ import annotations

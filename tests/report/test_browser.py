@@ -269,6 +269,42 @@ def test_dark_mode_and_a_phone(browser: Chromium, report: Path) -> None:
         assert browser.errors == []
 
 
+def test_one_method_has_nothing_beside_it(
+    browser: Chromium, make_record: Callable[..., Record], tmp_path: Path
+) -> None:
+    runs = [run_maker(make_record, tmp_path)("mod_k", {"one": bits("1010")})]
+    browser.open(write_report(compare(runs), runs, tmp_path / "out")[0])
+    shown = (
+        "[...document.querySelectorAll('h2, h3')].filter((node) => node.checkVisibility())"
+        ".map((node) => node.textContent)"
+    )
+    titles = ["Leaderboard", "Solved sets", "Who solves what, exactly", "Problems and responses", "Pictures"]
+    assert browser.evaluate(shown) == titles
+    assert "Mean −" not in browser.evaluate("document.querySelector('#leaderboard thead').textContent")
+    assert browser.errors == []
+
+
+def test_letters_stand_out_from_the_shade_of_a_pair(browser: Chromium, report: Path) -> None:
+    """WCAG's 4.5 to 1, where the shade is darkest."""
+    color = "getComputedStyle({}).{}.match(/[\\d.]+/g).map(Number)"
+    for dark in (False, True):
+        browser.open(report, dark=dark)
+        button = "document.querySelector('#pairs button[aria-pressed=false]')"
+        browser.evaluate(f"{button}.style.setProperty('--value', 1)")
+        paper = browser.evaluate(color.format("document.documentElement", "backgroundColor"))
+        *shade, opacity = browser.evaluate(color.format(button, "backgroundColor"))
+        ink = browser.evaluate(color.format(button, "color"))
+        ground = [opacity * over + (1 - opacity) * under for over, under in zip(shade, paper, strict=False)]
+        light, less = sorted((luminance(ink) + 0.05, luminance(ground) + 0.05), reverse=True)
+        assert light / less >= 4.5
+
+
+def luminance(color: list[float]) -> float:
+    """WCAG's relative luminance of red, green and blue from 0 to 255."""
+    linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in color]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=False))
+
+
 def test_a_damaged_page_says_so(browser: Chromium, report: Path, tmp_path: Path) -> None:
     text = report.read_text()
     start = text.index('id="data">') + 60

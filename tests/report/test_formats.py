@@ -34,6 +34,10 @@ def test_latex_is_escaped() -> None:
     assert r"a\_b" in text and r"$\pm$" in text and r"50 \% \& more" in text
 
 
+def test_a_tag_stays_text_in_markdown() -> None:
+    assert r"| \<img src=x> and <0.001 |" in render_rows(["a"], [["<img src=x> and <0.001"]], "markdown")
+
+
 def test_csv_and_json_give_back_the_values() -> None:
     rows = [["a,b", 0.1 + 0.2, None], ["c\nd", 3, "é"]]
     assert list(csv.reader(io.StringIO(render_rows(HEADERS, rows, "csv")))) == [

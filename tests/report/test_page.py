@@ -137,7 +137,7 @@ def test_runs_are_reduced_to_the_documents_that_they_share(finished_run: Finishe
 def test_runs_without_samples_are_named(runs: list[RunOutcomes]) -> None:
     joined, _ = join([runs[0], replace(runs[1], folder=None, record=None)])
     found = unpacked(payload(compare(joined), joined, []))
-    assert found["texts"]["notes"] == ["mod_k seed 0: its responses are not at hand"]
+    assert found["texts"]["notes"] == ["the responses of mod_k seed 0 are not at hand"]
     assert found["texts"]["documents"]["two"][0][3] == [["lora_all thinks about 0, seed 0.", "1", None], None]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,23 @@ def test_what_a_model_wrote_is_shown_and_not_obeyed(response: str) -> None:
         text.encode()
     plain = render_shown(shown(hostile, "plain"), "table")
     assert all(letter.isprintable() or letter == "\n" for letter in plain)
+
+
+def test_nothing_in_csv_steers_a_terminal() -> None:
+    (row,) = csv.DictReader(io.StringIO(render_shown(shown("a\x1b[2Jb\x07\u202ec\nd"), "csv")))
+    assert row["response"] == "a[2Jbc\nd"
+
+
+@pytest.mark.parametrize("format", ["markdown", "latex"])
+def test_a_table_for_each_problem(format: str) -> None:
+    text = render_shown(shown("One <b>.", "Three."), format)
+    assert "one 0123456789ab, seed 2" in text and text.count("What is 2 + 2?") == 1
+    rows = [[cell.strip(" \\") for cell in re.split(r"[|&]", line.strip("|"))] for line in text.splitlines()]
+    assert ["m1", "wrong", "3", "Three."] in rows
+    if format == "latex":
+        assert r"\begin{tabular}{llrp{0.66\linewidth}}" in text
+    else:
+        assert r"One \<b>." in text
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -15,6 +15,7 @@ from modbench.comparison.models import Comparison
 from modbench.comparison.outcomes import RunOutcomes, TaskOutcomes
 from modbench.errors import ModbenchError
 from modbench.records import ModelInfo, Parameters, Record
+from modbench.report.layout import Block, render_blocks
 from modbench.report.tables import render
 
 from ..seen import mark_seen
@@ -129,7 +130,7 @@ def balanced(latex: str) -> bool:
     """Whether braces, groups and environments close in order, and nothing special is left unescaped."""
     assert latex.isascii()
     lines = [line for line in latex.splitlines() if not line.startswith("%")]
-    text = re.sub(r"\\[%&_#{}]", "", "\n".join(lines))
+    text = re.sub(r"\\[%&_#{}]", "", "\n".join(lines)).replace("%\n", "\n")
     depth, open_environments = 0, []
     for name, sign in re.findall(r"\\(?:begin|end)\{(\w+)\}|([{}])", text):
         depth += {"{": 1, "}": -1}.get(sign, 0)
@@ -175,6 +176,18 @@ def test_the_best_is_bold_and_ties_are_marked(make_run: MakeRun) -> None:
     assert "**" not in render(found, "table") and "†" not in render(found, "table")
     alone = compare([make_run("alone", {"one": [True]})])
     assert "textbf" not in render(alone, "latex") and "**" not in render(alone, "markdown")
+
+
+def test_one_test_is_adjusted_for_nothing(make_run: MakeRun) -> None:
+    text = render(compare([make_run(name, {"one": [name == "a"] * 9}) for name in "ab"]), "table")
+    assert "\np: exact McNemar of the two runs\n" in text and "Holm" not in text and " p  " in text
+
+
+def test_long_tables_go_on_in_further_floats() -> None:
+    block = Block("long", ["Many", "Is it?"], (["n"], [[n] for n in range(90)]), None)
+    latex = render_blocks([], [block], "latex")
+    assert r"\caption{Many. Is it?}" in latex and latex.count(r"\caption{Table~\ref{tab:long}, continued.}") == 2
+    assert [int(n) for n in re.findall(r"^ +(\d+) +\\\\$", latex, re.MULTILINE)] == list(range(90))
 
 
 def test_seeds(make_run: MakeRun) -> None:
@@ -229,7 +242,7 @@ def test_clean_table(contaminated: Comparison) -> None:
     assert "clean" not in render(contaminated, "table").lower()
     lines = squeezed(render(contaminated, "table", clean=True))
     start = lines.index("method task problems seen % accuracy clean problems clean accuracy")
-    assert lines[start - 1].startswith("Clean: the problems that no training data of these methods contains")
+    assert lines[start - 2].startswith("Clean: the problems that no training data of these methods contains")
     assert lines[start + 1 : start + 7] == [
         "base one 4 0.0 0.0 ± 0.0 3 0.0 ± 0.0",
         "base two 2 0.0 0.0 ± 0.0 2 0.0 ± 0.0",

@@ -39,7 +39,7 @@ function columns(data, baseline) {
     },
   ];
   const rows = data.comparison.methods;
-  return found.filter((column) => column.key === "difference" || rows.some((row) => column.value(row) !== null));
+  return found.filter((column) => column.key === "difference" ? rows.length > 1 : rows.some((row) => column.value(row) !== null));
 }
 
 function scoreCell(score, clean, tied) {
@@ -79,9 +79,10 @@ function drawDifferences(data, state) {
   const theirs = data.comparison.baseline;
   const computed = state.baseline === theirs;
   const margin = data.comparison.margin;
+  const tests = data.comparison.differences.reduce((sum, at) => sum + Object.keys(at.adjusted).length, 0);
   $("differences-hint").textContent = computed
     ? `Method minus ${theirs} in points, with the wider of the paired bootstrap's 95 % interval over documents and the t interval over seeds; ` +
-      "p: exact McNemar for each pair of runs, Holm-adjusted over all; " +
+      (tests > 1 ? "p: exact McNemar for each pair of runs, lowest to highest, Holm-adjusted over all; " : "p: exact McNemar; ") +
       "could show: the smallest difference that these documents could show with 80 % power. " +
       (margin ? `Not worse: the interval lies above −${percent(margin)} points.` : "Undecided is not equal.")
     : `Method minus ${state.baseline} in points, from the verdicts in this page. Intervals, p values and verdicts were computed ` +
@@ -108,12 +109,13 @@ function differenceCell(value, stated) {
   if (!stated) return points(value);
   const [inner, outer] = [stated.interval, stated.seed_interval];
   const [low, high] = outer && outer[1] - outer[0] > inner[1] - inner[0] ? outer : inner;
-  const p = Object.values(stated.adjusted).map((at) => (at < 0.001 ? "<0.001" : at.toFixed(3)));
+  const values = Object.values(stated.adjusted);
+  const ends = [Math.min(...values), Math.max(...values)].map((at) => (at < 0.001 ? "<0.001" : at.toFixed(3)));
   return [
     points(stated.difference),
     el("small", {}, `${points(low)} to ${points(high)}`),
     el("span", { class: stated.standing.replace(" ", "-") }, `${SIGNS[stated.standing]} ${stated.standing}`),
-    p.length ? el("small", {}, `p ${p.join(", ")}`) : null,
+    values.length ? el("small", {}, `p ${[...new Set(ends)].join(" to ")}`) : null,
     stated.detectable === null ? null : el("small", {}, `could show ${percent(stated.detectable)}`),
   ];
 }

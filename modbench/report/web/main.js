@@ -26,6 +26,8 @@ function start(payload) {
   };
 
   describe(data);
+  // One method has nothing beside it.
+  for (const id of ["differences-section", "pairs-column"]) $(id).hidden = data.methods.length < 2;
   options($("baseline"), data.methods.map((method) => [method, method]), state.baseline);
   $("baseline").addEventListener("change", (event) => { state.baseline = event.target.value; state.pair = []; drawBoard(); drawOverlap(); });
   $("filter").addEventListener("input", (event) => { state.filter = event.target.value; drawBoard(); });
@@ -54,7 +56,9 @@ function start(payload) {
   $("next").addEventListener("click", turn(1));
 
   $("pictures").replaceChildren(...data.pictures.map(({ caption, svg }) => el("figure", {},
-    el("img", { alt: caption, src: `data:image/svg+xml,${encodeURIComponent(svg)}` }), el("figcaption", {}, caption))));
+    el("div", { class: "scroll", role: "region", "aria-label": "Picture", tabindex: "0" },
+      el("img", { alt: caption, src: `data:image/svg+xml,${encodeURIComponent(svg)}` })),
+    el("figcaption", {}, caption))));
   $("content").hidden = false;
   drawBoard();
   drawOverlap();

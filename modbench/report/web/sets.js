@@ -60,10 +60,10 @@ function drawPairs(data, state, update) {
         "data-name": `pair ${a} ${b}`, "aria-label": `${a} and ${b}: ${decimals(value)}`,
         "aria-pressed": String(state.pair[0] === a && state.pair[1] === b), click: () => update({ pair: [a, b] }),
       }, decimals(value));
-      button.style.backgroundColor = `rgba(var(--shade), ${0.75 * Math.max(0, value || 0) ** 2})`;
+      button.style.setProperty("--value", Math.max(0, value || 0) ** 2);
       return el("td", {}, button);
     })));
-  const heads = [el("td"), ...methods.map((b) => el("th", { scope: "col" }, swatch(data.methods.indexOf(b)), el("br"), b))];
+  const heads = [el("td"), ...methods.map((b) => el("th", { scope: "col" }, el("span", { class: "name" }, b), swatch(data.methods.indexOf(b))))];
   $("pairs").replaceChildren(el("thead", {}, el("tr", {}, heads)), el("tbody", {}, body));
   drawPair(data, state, update);
 }
