@@ -3,7 +3,8 @@
 #   ci/check.sh [LEADERBOARD METHOD ADAPTER [options of modbench eval]]
 # By default the embedded adapter, as the demo suite does it, against the row modbench-demo of leaderboards/demo.json.
 # Where REPORTS names a folder, made if absent, check.xml (JUnit) and check.md are written there.
-# Exits as `modbench check` does: 0 nothing regressed, 1 something did, 2 bad input, 3 it cannot tell.
+# Exits as `modbench check` does: 0 nothing regressed, 1 something did, 2 bad input, 3 it cannot tell,
+# 70 modbench crashed.
 set -euo pipefail
 if [[ $# -eq 0 ]]; then
     set -- "$(dirname "$0")/../leaderboards/demo.json" modbench-demo demo --suite demo
@@ -16,6 +17,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 reports=${REPORTS:-$work}
 mkdir -p "$reports"
+rm -f "$reports"/check.xml "$reports"/check.md # of an earlier call, in case the evaluation breaks off
 
 code=0
 modbench eval --adapter "$3" --runs "$work/runs" "${@:4}" || code=$?

@@ -68,7 +68,9 @@ def sides(board: Leaderboard, runs: Sequence[RunOutcomes], methods: Sequence[str
     chosen = [row for place, several in rows.items() for row in _chosen_rows(place, several, after.get(place), notes)]
     before = outcomes(board.model_copy(update={"rows": chosen}))
     told = {(run.method, run.seed) for run in before}
-    if extra := [run.name for place, run in after.items() if place not in rows and not methods]:
+    if extra := [
+        run.name for place, run in after.items() if place not in rows and (not methods or run.method in methods)
+    ]:
         notes.append(f"not in the leaderboard: {', '.join(extra)}")
     return Sides(before, list(after.values()), [place for place in rows if place not in told], notes)
 

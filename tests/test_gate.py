@@ -79,17 +79,23 @@ def test_unknown_adapters_are_not_taken_for_the_same() -> None:
     assert verdict(check([run(solved)], [replace(run(solved), facts=None)])) is Status.CANNOT_TELL
 
 
-def test_where_some_seeds_are_the_same_all_of_them_count() -> None:
+def test_a_retrained_seed_cannot_hide_among_unchanged_ones() -> None:
     rng = np.random.default_rng(5)
-    sides = [pair(rng, 0.2) for _ in range(5)]
+    sides = [pair(rng, 0.2) for _ in range(8)]
     before = [replace(old, seed=seed) for seed, (old, _) in enumerate(sides)]
-    after = [before[0], *(replace(sides[seed][1], seed=seed, facts=facts(adapter="new")) for seed in range(1, 5))]
-    found = [entry for entry in check(before, after) if entry.kind == "accuracy"]
-    assert [entry.seed for entry in found] == [0, None]
-    gaps = [
-        new.tasks["x"].correct.mean() - old.tasks["x"].correct.mean() for old, new in zip(before, after, strict=True)
-    ]
-    assert found[1].raw == pytest.approx(scipy.stats.ttest_1samp(gaps, 0, alternative="less").pvalue)
+    for retrained in (1, 4, 5):
+        new = [replace(sides[seed][1], seed=seed, facts=facts(adapter="new")) for seed in range(retrained)]
+        found = [entry for entry in check(before, [*new, *before[retrained:]]) if entry.kind == "accuracy"]
+        assert [entry.seed for entry in found] == [*range(retrained, 8), None]
+        together = found[-1]
+        if retrained < 5:
+            assert together.status is Status.CANNOT_TELL and f"{retrained} are there" in together.said
+        else:
+            gaps = [
+                float(one.tasks["x"].correct.mean()) - float(other.tasks["x"].correct.mean())
+                for one, other in zip(new, before, strict=False)
+            ]
+            assert together.raw == pytest.approx(scipy.stats.ttest_1samp(gaps, 0, alternative="less").pvalue)
 
 
 def test_power_is_that_of_the_adjusted_level() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from modbench.comparison.outcomes import RunOutcomes
 from modbench.errors import ModbenchError
 
-LONG = 100
+LONG = 60
 """From this length on, of two JSON objects only what differs is said."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]{6,16}(?=>)")
 """Where a function lay in memory: the harness writes it where it cannot write the function's text."""
 MODEL = re.compile("model.*|peft|delta|mod_config")
 """What in the `config` of a results file says which model it is of."""
+NAMES = re.compile("metadata|task|task_alias|tag|group|dataset_.*|.*_split")
+"""What in a task's settings names files, models and groups: documents and prompts are compared one by one."""
 
 
 def output_runs(path: Path) -> list[RunOutcomes]:
@@ -41,7 +43,6 @@ def _run(folder: Path, files: Sequence[Path], root: Path) -> RunOutcomes:
     if not newest:
         raise ModbenchError(f"{files[-1]} has no task: {LOG_SAMPLES}")
     logged = {task: _samples_beside(file, task) for task, file in newest.items()}
-    older = [task for task in newest if sum(task in value["configs"] for value in results.values()) > 1]
     name = folder.name if folder != root or folder.name else str(root)
     return RunOutcomes(
         method=name,
@@ -50,14 +51,28 @@ def _run(folder: Path, files: Sequence[Path], root: Path) -> RunOutcomes:
         model=str(results[files[-1]].get("model_name") or name),
         folder=folder,
         logged=logged,
-        notes=(f"{folder} has older results of {', '.join(older)} too: the newest count",) if older else (),
+        notes=tuple(_notes(folder, newest, results)),
     )
+
+
+def _notes(folder: Path, newest: Mapping[str, Path], results: Mapping[Path, dict[str, Any]]) -> Iterator[str]:
+    older = [task for task in newest if sum(task in value["configs"] for value in results.values()) > 1]
+    if older:
+        yield f"{folder} has older results of {', '.join(older)} too: the newest count"
+    for task, file in newest.items():
+        filters = results[file]["configs"][task].get("filter_list")
+        if isinstance(filters, list) and len(filters) > 1:
+            names = [str(_within(each, "name")) for each in filters]
+            yield f"{folder}: of the filters of {task} {said(names[0])} counts, not {', '.join(map(said, names[1:]))}"
 
 
 def _read(file: Path) -> dict[str, Any]:
     value = read_json(file, LOG_SAMPLES)
     if not isinstance(value, dict) or not isinstance(value.get("configs"), dict):
         raise ModbenchError(f"{file} is no results file of lm_eval: {LOG_SAMPLES}")
+    for task, config in value["configs"].items():
+        if not isinstance(config, dict):
+            raise ModbenchError(f"{file}: the settings of {task} are no object: {LOG_SAMPLES}")
     return value
 
 
@@ -102,8 +117,8 @@ def _outcomes(task: str, value: Mapping[str, Any], results: Path, file: Path) ->
 
 
 def _settings(config: Any, value: Mapping[str, Any]) -> str:
-    """How the harness asked and scored, as JSON; metadata name model and folders, which are no part of it."""
-    settings = {key: of for key, of in config.items() if key != "metadata"} if isinstance(config, dict) else {}
+    """How the harness asked and scored, as JSON, without names and folders, and without what is not set or off."""
+    settings = {key: of for key, of in config.items() if of is not False and not NAMES.fullmatch(key)}
     # Turns exist only where examples are shown in a chat.
     turns = bool(settings.get("num_fewshot") and value.get("chat_template_sha") and value.get("fewshot_as_multiturn"))
     context = {

@@ -19,7 +19,7 @@ QUESTIONS = ("instruction", "question", "query")
 
 
 class Logged(NamedTuple):
-    """The samples of a file, and 64 bits of a digest of each one's prompt (None: the row does not have it)."""
+    """The samples of a file, and 64 bits of a digest of each one's prompt and gold (None: the row does not have it)."""
 
     samples: list[Sample]
     prompts: list[int | None]
@@ -80,13 +80,15 @@ def instruction_of(row: dict[str, Any]) -> str | None:
 
 
 def prompt_digest(row: dict[str, Any]) -> int | None:
-    """64 bits of what `prompt_hash` says; where an older harness did not write that, of the hash it would have been."""
+    """64 bits of a digest of the gold and of `prompt_hash`; where an older harness did not write that, of the hash that
+    it would have been."""
     said, arguments = row.get("prompt_hash"), as_logged(row)["arguments"]
     if said is None:
         if not arguments:
             return None
         said = hashlib.sha256(str(arguments[0][0]).encode(errors="surrogatepass")).hexdigest()
-    return int.from_bytes(hashlib.sha256(str(said).encode(errors="surrogatepass")).digest()[:8], "big")
+    both = f"{said}\n{row['target']}"
+    return int.from_bytes(hashlib.sha256(both.encode(errors="surrogatepass")).digest()[:8], "big")
 
 
 def _fault(error: Exception) -> str:

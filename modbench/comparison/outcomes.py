@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from modbench.records import Evaluation, ModelInfo, Parameters, Record, Sample, TaskResult, Training
-from modbench.records.schema import PRIMARY_METRIC
 from modbench.stats.overlap import Scored
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ def document_keys(samples: Iterable[Scored]) -> list[str]:
 
 
 def metric_of(samples: Sequence[Sample]) -> str:
-    """The metric behind the verdict: the first that the samples have besides `PRIMARY_METRIC`, which repeats it."""
-    return next((name for name in samples[0].metrics if name != PRIMARY_METRIC), PRIMARY_METRIC)
+    """The metric behind the verdict: the first of the samples, since `acc` stands behind what it repeats."""
+    return next(iter(samples[0].metrics))
 
 
 def documents_digest(keys: Iterable[str]) -> str:

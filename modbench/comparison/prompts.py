@@ -51,8 +51,9 @@ def in_the_same_words(
             remedy = "" if apart == of.n else ", or leave these documents out with --intersect"
             example = keys[int(same.argmin())][:16]
             raise ModbenchError(
-                f"{other.place} and {run.place} asked {apart:,} of {of.n:,} documents of {task} in different prompts "
-                f"(such as {example}): run both with the same examples and seed{remedy}"
+                f"{other.place} and {run.place} asked {apart:,} of {of.n:,} documents of {task} in different prompts, "
+                f"or judged them by different golds (such as {example}): run both with the same "
+                f"examples and seed{remedy}"
             )
         alike &= same
     left = int(alike.sum())
@@ -62,7 +63,7 @@ def in_the_same_words(
         raise ModbenchError(f"the runs asked no document of {task} in the same prompt: compare fewer of them")
     kept = tuple(compress(keys, alike))
     digest = documents_digest(kept)
-    note = f"{task}: left out {len(alike) - left:,} of {len(alike):,} documents that were asked in different prompts"
+    note = f"{task}: left out {len(alike) - left:,} of {len(alike):,} documents with different prompts or golds"
     return [of.only(alike, kept, digest) for of in outcomes], [note]
 
 

@@ -248,7 +248,7 @@ def json_schema() -> dict[str, Any]:
 def _check_mean(stated: Mean, true: Mean) -> None:
     for field in ("accuracy", "stderr"):
         mine, theirs = getattr(stated, field), getattr(true, field)
-        if (mine is None) != (theirs is None) or not math.isclose(mine or 0, theirs or 0, abs_tol=1e-9):
+        if (mine is None) != (theirs is None) or not math.isclose(mine or 0, theirs or 0, rel_tol=1e-12):
             raise ValueError(f"mean {field} {mine} is not the {theirs} of the tasks")
 
 
@@ -258,3 +258,6 @@ def _check_verdicts(task: str, result: TaskResult, outcomes: Outcomes) -> None:
         unpack(outcomes.seen, result.n, f"the packed `seen` of {task}")
     if correct != result.correct:
         raise ValueError(f"{task}: {correct} correct by its verdicts, {result.correct} by its counts")
+    metric = outcomes.conditions.get("metric")
+    if metric in result.metrics and not math.isclose(result.metrics[metric], result.accuracy, rel_tol=1e-12):
+        raise ValueError(f"{task}: {metric} {result.metrics[metric]} is not the accuracy {result.accuracy}")

@@ -85,7 +85,10 @@ def read_json(path: Path, remedy: str) -> Any:
     except UnicodeDecodeError as error:
         raise _damaged(path, "it is not UTF-8 text", remedy) from error
     try:
-        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if "\\u" in text:  # which can say half a surrogate pair, and UTF-8 cannot
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error), remedy) from error
 

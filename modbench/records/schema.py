@@ -139,9 +139,9 @@ class TaskResult(Model):
             if not 0 <= self.metrics.get(name, 0) <= 1:
                 raise ValueError(f"{name} {self.metrics[name]} is no share")
         value, stderr = accuracy(self.correct, self.n)
-        if not math.isclose(self.accuracy, value, abs_tol=1e-9):
+        if not math.isclose(self.accuracy, value, rel_tol=1e-12):
             raise ValueError(f"accuracy {self.accuracy} is not correct / n = {value}")
-        if (self.stderr is None) != (stderr is None) or not math.isclose(self.stderr or 0, stderr or 0, abs_tol=1e-9):
+        if (self.stderr is None) != (stderr is None) or not math.isclose(self.stderr or 0, stderr or 0, rel_tol=1e-12):
             raise ValueError(f"stderr {self.stderr} is not the {stderr} of {self.correct} correct of {self.n}")
         return self
 
@@ -261,7 +261,7 @@ class Sample(Model):
     """
 
     doc_id: NonNegativeInt
-    doc_hash: str
+    doc_hash: Text
     response: Text
     answer: Text | None
     gold: Text
@@ -274,6 +274,8 @@ class Sample(Model):
     def _has_a_verdict(self) -> Self:
         if PRIMARY_METRIC not in self.metrics:
             raise ValueError(f"metrics without {PRIMARY_METRIC!r}")
+        if self.metrics[PRIMARY_METRIC] not in (0.0, 1.0):
+            raise ValueError(f"{PRIMARY_METRIC} {self.metrics[PRIMARY_METRIC]} is neither 0 nor 1")
         if self.outcome is not None and (self.outcome is Outcome.CORRECT) != self.correct:
             raise ValueError(f"outcome {self.outcome.value!r} with {PRIMARY_METRIC} {self.metrics[PRIMARY_METRIC]}")
         return self

@@ -95,6 +95,8 @@ def test_results_of_several_models_in_one_folder_are_refused(
         ({"doc_to_text": "x" * 90 + "y"}, {"doc_to_text": "x" * 90 + "z"}, "doc_to_text: run both alike$"),
         ({"doc_to_text": "<function f at 0x7f5ceb65ca40>"}, {"doc_to_text": "<function f at 0x7f5ceb65ca41>"}, None),
         ({"description": None}, {}, None),
+        ({"unsafe_code": False}, {}, None),
+        ({"dataset_kwargs": {"data_files": "/a/x"}}, {"dataset_kwargs": {"data_files": "/b/x"}}, None),
         ({"metadata": {"version": 1, "path": "a"}}, {"metadata": {"version": 1, "path": "b"}}, None),
     ],
 )
@@ -114,6 +116,33 @@ def test_another_metric_is_named(tmp_path: Path) -> None:
     two = write(tmp_path / "two", arc=[RIGHT | {"metrics": ["acc_norm"], "acc_norm": 1.0}])
     with pytest.raises(ModbenchError, match=r"differ in the metric of arc, acc and acc_norm: run both alike$"):
         both(one, two)
+
+
+def test_the_metric_is_that_of_the_verdict(tmp_path: Path) -> None:
+    one = write(tmp_path / "one", arc=[RIGHT])
+    two = write(tmp_path / "two", arc=[RIGHT | {"metrics": ["acc", "acc_norm"], "acc_norm": 0.0}])
+    assert both(one, two).problems == {"arc": 1}
+
+
+def test_the_filter_that_counts_is_said(tmp_path: Path) -> None:
+    filters = {"filter_list": [{"name": "strict-match"}, {"name": "flexible-extract"}]}
+    row = generated(0, "4", "4", True)
+    write(tmp_path, config=filters, gsm8k=[row, row | {"filter": "flexible-extract", "exact_match": 0.0}])
+    (run,) = from_path(str(tmp_path))
+    assert run.tasks["gsm8k"].correct.all()
+    assert run.notes == (f"{tmp_path}: of the filters of gsm8k strict-match counts, not flexible-extract",)
+
+
+def test_settings_that_are_no_object_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, top={"configs": {"arc": [1]}}, arc=[RIGHT])
+    with pytest.raises(ModbenchError, match="the settings of arc are no object"):
+        from_path(str(tmp_path))
+
+
+def test_half_a_surrogate_pair_in_a_hash_is_replaced(tmp_path: Path) -> None:
+    write(tmp_path, arc=[RIGHT | {"doc_hash": "\ud800"}])
+    (run,) = from_path(str(tmp_path))
+    assert run.tasks["arc"].keys is not None and "\ufffd" in run.tasks["arc"].keys[0]
 
 
 def test_other_documents_are_counted(tmp_path: Path) -> None:

@@ -38,14 +38,21 @@ def compared(*folders: Path, **options: Any) -> Comparison:
 def test_other_prompts_are_refused_or_left_out(tmp_path: Path, key: str) -> None:
     one = write(tmp_path / "one", gsm8k=rows("p", "q", "r"), arc=rows("p"))
     two = write(tmp_path / "two", gsm8k=rows("p", "Q", "R", key=key), arc=rows("p", key=key))
-    message = r"one and .*two asked 2 of 3 documents of gsm8k in different prompts \(such as hash-1\).*--intersect$"
+    message = r"one and .*two asked 2 of 3 documents of gsm8k in different prompts.*\(such as hash-1\).*--intersect$"
     with pytest.raises(ModbenchError, match=message):
         compared(one, two)
     found = compared(one, two, intersect=True)
     assert found.problems == {"gsm8k": 1, "arc": 1}
-    assert found.notes[0] == "gsm8k: left out 2 of 3 documents that were asked in different prompts"
+    assert found.notes[0] == "gsm8k: left out 2 of 3 documents with different prompts or golds"
     same = write(tmp_path / "same", gsm8k=rows("p", "q", "r", key=key), arc=rows("p", key=key))
     assert compared(one, same).problems == {"gsm8k": 3, "arc": 1}
+
+
+def test_other_golds_are_refused(tmp_path: Path) -> None:
+    one = write(tmp_path / "one", gsm8k=rows("p", "q"))
+    two = write(tmp_path / "two", gsm8k=[rows("p")[0], rows("p", "q")[1] | {"target": "5"}])
+    with pytest.raises(ModbenchError, match=r"1 of 2 documents of gsm8k .* different golds \(such as hash-1\)"):
+        compared(one, two)
 
 
 def test_all_in_other_prompts_is_refused_with_intersect_too(tmp_path: Path) -> None:
@@ -61,7 +68,7 @@ def test_documents_are_left_out_before_their_prompts_are_compared(tmp_path: Path
     assert found.problems == {"gsm8k": 1}
     assert found.notes[:2] == [
         "gsm8k: reduced to the 2 documents that all runs answered, of at most 3",
-        "gsm8k: left out 1 of 2 documents that were asked in different prompts",
+        "gsm8k: left out 1 of 2 documents with different prompts or golds",
     ]
 
 

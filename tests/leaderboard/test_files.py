@@ -135,6 +135,17 @@ def contents(make_outcomes: MakeOutcomes) -> dict[str, Any]:
     ("change", "reason"),
     [
         (lambda row: row["tasks"]["modbench_one"].update(accuracy=0.51), "accuracy 0.51 is not correct / n = 0.5"),
+        (
+            lambda row: row["tasks"]["modbench_one"].update(accuracy=0.5 + 5e-10),
+            "accuracy 0.5000000005 is not correct / n = 0.5",
+        ),
+        (
+            lambda row: (
+                row["tasks"]["modbench_one"].update(metrics={"exact_match": 0.75}),
+                row["outcomes"]["modbench_one"]["conditions"].update(metric="exact_match"),
+            ),
+            "modbench_one: exact_match 0.75 is not the accuracy 0.5",
+        ),
         (lambda row: row["tasks"]["modbench_one"].update(correct=3), "accuracy 0.5 is not correct / n = 0.75"),
         (lambda row: row["mean"].update(accuracy=0.545), "mean accuracy 0.545 is not the 0.5 of the tasks"),
         (lambda row: row["mean"].update(stderr=None), "mean stderr None"),
@@ -237,6 +248,7 @@ def test_rows_out_of_order_are_named(tmp_path: Path, contents: dict[str, Any], m
         ('{"schema_version": 3, "rows": 5}', "rows: Input should be a valid list"),
         ('{"schema_version": 1, "rows": [5]}', "valid dictionary"),
         ('{"schema_version": 3, "suite": "a", "model": null, "data": {}, "rows": [], "x": NaN}', "NaN"),
+        (r'{"schema_version": 3, "suite": "\ud800", "model": null, "data": {}, "rows": []}', "surrogates not allowed"),
     ],
 )
 def test_something_else_is_refused(tmp_path: Path, text: str, reason: str) -> None:
