@@ -80,12 +80,20 @@ def _left_out_tasks(runs: Sequence[RunOutcomes], common: Sequence[str], intersec
     if not missing:
         return []
     lacking = {task: [run.name for run in runs if task not in run.tasks] for task in missing}
-    said = "; ".join(f"{task} is not in {', '.join(names)}" for task, names in lacking.items())
+    absent = [f"{task} is not in {_few(names, ', ')}" for task, names in lacking.items()]
     if not intersect:
-        raise ModbenchError(f"the runs have different tasks ({said}): run all with the same, or add --intersect")
+        raise ModbenchError(
+            f"the runs have different tasks ({_few(absent, '; ')}): run all with the same, or add --intersect"
+        )
     if not common:
-        raise ModbenchError(f"the runs have no task in common ({said})")
-    return [f"left out: {said}"]
+        raise ModbenchError(f"the runs have no task in common ({_few(absent, '; ')})")
+    return [f"left out: {'; '.join(absent)}"]
+
+
+def _few(names: Sequence[str], between: str) -> str:
+    """The first three, and how many more there are: a message is one line."""
+    more = len(names) - 3
+    return between.join([*names[:3], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _aligned(runs: Sequence[RunOutcomes], task: str, intersect: bool) -> tuple[list[TaskOutcomes], list[str]]:

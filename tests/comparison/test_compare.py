@@ -188,6 +188,17 @@ def test_other_tasks_are_refused_or_left_out() -> None:
         compare([b, run("a", {"y": {"q": True}})], intersect=True)
 
 
+def test_many_missing_tasks_are_one_short_line() -> None:
+    several = run("a", {name: {"p": True} for name in "tuvwxyz"})
+    runs = [several, *(run(name, {"t": {"p": True}}) for name in "bcdef")]
+    with pytest.raises(
+        ModbenchError, match="u is not in b seed 0, c seed 0, d seed 0, and 2 more; .*; and 3 more"
+    ) as one:
+        compare(runs)
+    assert "x is" not in str(one.value)
+    assert all(f"{task} is not in" in compare(runs, intersect=True).notes[0] for task in "uvwxyz")
+
+
 def test_other_conditions_are_refused() -> None:
     a, b = run("a", {"x": {"p": True}}), run("b", {"x": {"p": True}})
     other = replace(b, tasks={"x": replace(b.tasks["x"], conditions={"metric": "llm_adapters"})})
