@@ -192,7 +192,7 @@ def test_many_missing_tasks_are_one_short_line() -> None:
     several = run("a", {name: {"p": True} for name in "tuvwxyz"})
     runs = [several, *(run(name, {"t": {"p": True}}) for name in "bcdef")]
     with pytest.raises(
-        ModbenchError, match="u is not in b seed 0, c seed 0, d seed 0, and 2 more; .*; and 3 more"
+        ModbenchError, match=r"u is not in b seed 0, c seed 0, d seed 0, and 2 more; .*; and 3 more"
     ) as one:
         compare(runs)
     assert "x is" not in str(one.value)
