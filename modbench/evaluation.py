@@ -13,7 +13,7 @@ from modbench.atomic import write_json
 from modbench.candidate import Candidate
 from modbench.errors import ModbenchError
 from modbench.harness.asking import CACHE, Questions, Say, answer_all
-from modbench.methods import get_method
+from modbench.methods import is_method
 from modbench.records import Record, identity_digest, lock_run, read_record, run_folder, utc_now, write_record
 from modbench.records.files import RECORD_FILE
 from modbench.records.folders import IDENTITY_FILE, belongs
@@ -42,7 +42,7 @@ class Job:
 
         Raises ModbenchError for an adapter that is called like a method: its record would pass for the suite's own run.
         """
-        if candidate.adapter is not None and _is_method(candidate.name):
+        if candidate.adapter is not None and is_method(candidate.name):
             raise ModbenchError(
                 f"the adapter in {candidate.adapter} is called like the method {candidate.name}, for which its record "
                 "would pass: rename the folder"
@@ -61,14 +61,6 @@ class Job:
         """A folder of its own under `runs`, claimed for it: `eval/<name>/seed-0`, or `eval/<suite>/<name>/seed-0`."""
         place = (runs, SUITE) if self.suite is None else (runs / SUITE, self.suite)
         return run_folder(*place, self.candidate.name, 0, self.identity())
-
-
-def _is_method(name: str) -> bool:
-    try:
-        get_method(name)
-    except ModbenchError:
-        return False
-    return True
 
 
 def evaluate(job: Job, runs: Path, out: Path | None, say: Say) -> tuple[Path, Record]:

@@ -131,6 +131,15 @@ def get_method(name: str) -> Method:
     return method
 
 
+def is_method(name: str) -> bool:
+    """Whether `get_method` knows the name."""
+    try:
+        get_method(name)
+    except ModbenchError:
+        return False
+    return True
+
+
 def _top(name: str, j: int) -> Method:
     return Method(name, "not_k", {"top_k": j}, FAMILIES["mod_k_top<j>"])
 

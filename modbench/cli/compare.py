@@ -94,15 +94,9 @@ def parse_margin(text: str) -> float:
 
 def is_path(name: str) -> bool:
     """Whether it stands for runs in a folder rather than for a method."""
-    from modbench.methods import get_method
+    from modbench.methods import is_method
 
-    if "=" in name or "/" in name or "\\" in name:
-        return True
-    try:
-        get_method(name)
-    except ModbenchError:
-        return Path(name).is_dir()
-    return False
+    return any(sign in name for sign in "=/\\") or (not is_method(name) and Path(name).is_dir())
 
 
 def _runs(grid: Grid, no_run: bool, yes: bool) -> list[RunOutcomes]:

@@ -119,11 +119,7 @@ def _methods_there(grid: Grid) -> list[str]:
 
 def _check_folder(out: Path) -> None:
     """ModbenchError if `out` is a method: the folder was forgotten."""
-    from modbench.methods import get_method
+    from modbench.methods import is_method
 
-    try:
-        get_method(str(out))
-    except ModbenchError:
-        return
-    if not out.exists():
+    if is_method(str(out)) and not out.exists():
         raise ModbenchError(f"{out} is a method: name the folder first, such as `modbench report page {out}`")

@@ -47,7 +47,8 @@ def read_logged(file: Path) -> Logged:
                 row = json.loads(line)
                 first = first or row["filter"]
                 if row["filter"] == first:
-                    sample = to_sample(as_logged(row))
+                    row = as_logged(row)
+                    sample = to_sample(row)
                     found.samples.append(sample.model_copy(update={"question": sample.question or instruction_of(row)}))
                     found.prompts.append(prompt_digest(row))
             except ModbenchError as error:
@@ -71,22 +72,22 @@ def as_logged(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def instruction_of(row: dict[str, Any]) -> str | None:
-    """The question of the document, else all that the model was shown."""
+    """The question of a logged row's document, else all that the model was shown."""
     for name in QUESTIONS:
         if isinstance(row["doc"].get(name), str):
             return str(row["doc"][name])
-    prompt = as_logged(row)["arguments"][0][0]
+    prompt = row["arguments"][0][0]
     return prompt if isinstance(prompt, str) else None
 
 
 def prompt_digest(row: dict[str, Any]) -> int | None:
     """64 bits of a digest of the gold and of `prompt_hash`; where an older harness did not write that, of the hash that
     it would have been."""
-    said, arguments = row.get("prompt_hash"), as_logged(row)["arguments"]
+    said = row.get("prompt_hash")
     if said is None:
-        if not arguments:
+        if not row["arguments"]:
             return None
-        said = hashlib.sha256(str(arguments[0][0]).encode(errors="surrogatepass")).hexdigest()
+        said = hashlib.sha256(str(row["arguments"][0][0]).encode(errors="surrogatepass")).hexdigest()
     both = f"{said}\n{row['target']}"
     return int.from_bytes(hashlib.sha256(both.encode(errors="surrogatepass")).digest()[:8], "big")
 

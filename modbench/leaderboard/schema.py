@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
 from modbench.records import Environment, Evaluation, ModelInfo, Parameters, Rescored, TaskResult, Training
-from modbench.records.schema import Model, Name, Sha256, UtcTime
+from modbench.records.schema import Model, Name, Sha256, UtcTime, same_number
 from modbench.stats.accuracy import Estimate, mean
 from modbench.stats.solved import unpack
 
@@ -248,7 +247,7 @@ def json_schema() -> dict[str, Any]:
 def _check_mean(stated: Mean, true: Mean) -> None:
     for field in ("accuracy", "stderr"):
         mine, theirs = getattr(stated, field), getattr(true, field)
-        if (mine is None) != (theirs is None) or not math.isclose(mine or 0, theirs or 0, rel_tol=1e-12):
+        if not same_number(mine, theirs):
             raise ValueError(f"mean {field} {mine} is not the {theirs} of the tasks")
 
 
@@ -259,5 +258,5 @@ def _check_verdicts(task: str, result: TaskResult, outcomes: Outcomes) -> None:
     if correct != result.correct:
         raise ValueError(f"{task}: {correct} correct by its verdicts, {result.correct} by its counts")
     metric = outcomes.conditions.get("metric")
-    if metric in result.metrics and not math.isclose(result.metrics[metric], result.accuracy, rel_tol=1e-12):
+    if metric in result.metrics and not same_number(result.metrics[metric], result.accuracy):
         raise ValueError(f"{task}: {metric} {result.metrics[metric]} is not the accuracy {result.accuracy}")

@@ -78,6 +78,13 @@ def _whole(text: object) -> object:
     return text
 
 
+def same_number(stated: float | None, true: float | None) -> bool:
+    """Whether two numbers differ in rounding at most, or both are unknown."""
+    if stated is None or true is None:
+        return stated is true
+    return math.isclose(stated, true, rel_tol=1e-12)
+
+
 Name = Annotated[str, StringConstraints(pattern=PLAIN_NAME)]
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_as_json)]
@@ -139,9 +146,9 @@ class TaskResult(Model):
             if not 0 <= self.metrics.get(name, 0) <= 1:
                 raise ValueError(f"{name} {self.metrics[name]} is no share")
         value, stderr = accuracy(self.correct, self.n)
-        if not math.isclose(self.accuracy, value, rel_tol=1e-12):
+        if not same_number(self.accuracy, value):
             raise ValueError(f"accuracy {self.accuracy} is not correct / n = {value}")
-        if (self.stderr is None) != (stderr is None) or not math.isclose(self.stderr or 0, stderr or 0, rel_tol=1e-12):
+        if not same_number(self.stderr, stderr):
             raise ValueError(f"stderr {self.stderr} is not the {stderr} of {self.correct} correct of {self.n}")
         return self
 

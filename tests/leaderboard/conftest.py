@@ -10,6 +10,7 @@ import pytest
 
 from modbench.comparison.load import from_record
 from modbench.comparison.outcomes import RunOutcomes
+from modbench.leaderboard import from_runs
 from modbench.records import Record
 
 MakeOutcomes = Callable[..., RunOutcomes]
@@ -24,3 +25,9 @@ def make_outcomes(make_run: Callable[..., tuple[Path, Record]]) -> MakeOutcomes:
         return from_record(*make_run(method, verdicts, **fields))
 
     return make
+
+
+@pytest.fixture
+def contents(make_outcomes: MakeOutcomes) -> dict[str, Any]:
+    """A sound leaderboard of two rows as JSON: base, then mod_k."""
+    return from_runs([make_outcomes(), make_outcomes("base")]).model_dump(mode="json")
